@@ -1,0 +1,29 @@
+#!/bin/sh
+# Make .venv hold exactly what requirements.lock says: with uv if this machine has it, else with pip.
+set -eu
+cd "$(dirname "$0")/.."
+
+supported() {
+    "$1" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+}
+
+if ! supported .venv/bin/python; then
+    for python in python3 python3.13 python3.12 python3.11 none; do
+        supported "$python" && break
+    done
+    if [ "$python" = none ]; then
+        echo "error: expected Python 3.11, 3.12 or 3.13 with venv on PATH, found none; install one" >&2
+        exit 2
+    fi
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+
+echo "Installing 2.3 GB of packages into .venv: less than a minute from a near mirror" >&2
+if command -v uv >/dev/null && [ "$(command -v uv)" != "$PWD/.venv/bin/uv" ]; then
+    uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock
+else
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+        --requirement requirements.lock
+fi
+cp requirements.lock .venv/requirements.lock

@@ -1,0 +1,52 @@
+"""Show the result: the metrics, and the predictions of the first test images.
+
+Reads       params.yaml, metrics/train.json, metrics/test.json, data/predictions.npz
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fmnist import command, contract, parameters
+from fmnist.classes import CLASSES
+from fmnist.plot.parameters import Plot
+
+
+def main() -> None:
+    """Run the command."""
+    settings = parameters.read("plot", Plot)
+    contract.apply()  # before the imports that follow
+
+    from fmnist.archive import load_arrays
+    from fmnist.plot.table import table
+
+    train, test = (_read(Path(f"metrics/{name}.json")) for name in ("train", "test"))
+    probabilities, labels = load_arrays(
+        Path("data/predictions.npz"),
+        probabilities=("float32", ("N", len(CLASSES))),
+        labels=("uint8", ("N",)),
+    )
+    print(
+        f"\nValidation accuracy {train['val_accuracy']:.4f}, loss {train['val_loss']:.4f}"
+        f" (weights of epoch {train['epoch']})"
+        f"\nTest accuracy {test['accuracy']:.4f} +- {test['accuracy_standard_error']:.4f},"
+        f" loss {test['loss']:.4f} +- {test['loss_standard_error']:.4f}"
+        f" ({test['correct']:,} of {len(labels):,} images right; +- one standard error)\n"
+    )
+    shown = slice(settings.predictions)
+    print(table(labels[shown], probabilities[shown]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise command.InputError(f"{path}: no such file; `dvc repro` makes it") from None
+    except json.JSONDecodeError as error:
+        raise command.InputError(
+            f"{path}: expected JSON: {error}; delete it and run `dvc repro`"
+        ) from None
+
+
+if __name__ == "__main__":
+    command.run(main)

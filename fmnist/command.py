@@ -1,0 +1,29 @@
+"""What every stage and command shares: its exit code, and errors of one line.
+
+Exit codes: 0 fine, 1 a negative verdict, 2 bad input or could not run.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+
+class InputError(Exception):
+    """Something a person can mend: says which file or key, what was expected and found, what next."""
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run ``main`` and end the process with its exit code; an `InputError` ends it with 2."""
+    try:
+        status = main()
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        status = 2
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{os.fspath(error.filename)}: " if error.filename is not None else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        status = 2
+    sys.exit(status or 0)

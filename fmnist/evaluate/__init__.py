@@ -1,0 +1,1 @@
+"""Turn predicted probabilities into the figures of the test set."""

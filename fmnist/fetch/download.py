@@ -1,0 +1,110 @@
+"""Get files by the hash of their content, from the first mirror that has them."""
+
+import gzip
+import hashlib
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from fmnist.command import InputError
+from fmnist.fetch.mirrors import InterruptedDownload, Mirror, MirrorError, mirror
+from fmnist.fetch.parameters import Fetch
+from fmnist.files import replacing
+
+CHUNK = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Return each file's path under ``kept``, where it is named by the SHA-256 of its content.
+
+    A file already there is checked and used. A mirror that fails is reported with its reason, and
+    the next one is asked for what is still missing.
+
+    Args:
+        settings: hashes of the decompressed files, mirrors, time-outs, retries, limit of size.
+
+    Raises:
+        InputError: no mirror has the rest; one line a mirror, with its reason.
+    """
+    paths = {name: kept / sha256 for name, sha256 in settings.sha256.items()}
+    missing = [name for name, path in paths.items() if not _is_intact(path)]
+    reasons = []
+    for address in settings.mirrors:
+        if not missing:
+            break
+        source = mirror(address, settings)
+        try:
+            for name in list(missing):
+                _get(source, name, paths[name], settings)
+                missing.remove(name)
+                say(f"{name}: from {address}")
+        except MirrorError as reason:
+            reasons.append(f"{address}: {name}: {reason}")
+            say(f"mirror failed: {reasons[-1]}")
+    if missing:
+        raise InputError(
+            f"no mirror gave {', '.join(missing)}; add one to fetch.mirrors or FMNIST_MIRRORS, or see"
+            " why these failed:\n" + "\n".join(reasons)
+        )
+    return paths
+
+
+def _is_intact(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == path.name
+
+
+def _get(source: Mirror, name: str, path: Path, settings: Fetch) -> None:
+    for attempts_left in range(settings.retries, -1, -1):
+        try:
+            with source.open(name) as stream, replacing(path) as file:
+                found = _decompress(stream, file, settings.size_limit)
+                if found != path.name:
+                    raise MirrorError(f"expected content of SHA-256 {path.name}, found {found}")
+            return
+        except InterruptedDownload:
+            if not attempts_left:
+                raise
+
+
+def _decompress(stream: IO[bytes], file: IO[bytes], size_limit: int) -> str:
+    """Copy ``stream`` to ``file``, through gzip if it is compressed; return the SHA-256."""
+    content = _Peeked(stream, len(GZIP_MAGIC))
+    if content.start == GZIP_MAGIC:
+        content = gzip.GzipFile(fileobj=content)
+    sha256, size = hashlib.sha256(), 0
+    try:
+        while chunk := content.read(CHUNK):
+            size += len(chunk)
+            if size > size_limit:
+                raise MirrorError(f"expected at most {size_limit} bytes, found more")
+            sha256.update(chunk)
+            file.write(chunk)
+    except EOFError:
+        raise InterruptedDownload("expected a whole gzip file, found its beginning") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise MirrorError(f"expected a gzip file: {error}") from None
+    return sha256.hexdigest()
+
+
+class _Peeked:
+    """A stream whose first bytes have been looked at, which a connection cannot take back."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self.start = stream.read(size)
+        self._unread, self._stream = self.start, stream
+
+    def read(self, size: int = -1) -> bytes:
+        unread, self._unread = self._unread, b""
+        return unread or self._stream.read(size)
+
+
+def place(source: Path, path: Path) -> None:
+    """Copy a checked file to its name, whole or not at all."""
+    with source.open("rb") as file, replacing(path) as copy:
+        shutil.copyfileobj(file, copy, CHUNK)

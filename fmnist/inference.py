@@ -1,0 +1,21 @@
+"""Class probabilities of many images, in batches."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Predictor:
+    """A network compiled for prediction; it follows the weights as they are trained."""
+
+    def __init__(self, model: keras.Model, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._forward = tf.function(lambda images: model(images, training=False))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return probabilities float32 [N, 10] of images float32 [N, height, width]."""
+        batches = [
+            self._forward(tf.constant(images[start : start + self._batch_size])).numpy()
+            for start in range(0, len(images), self._batch_size)
+        ]
+        return np.concatenate(batches)

@@ -1,0 +1,1 @@
+"""Draw what a person looks at."""

@@ -1,0 +1,58 @@
+"""What becomes of each class: confusion matrix and recall."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fmnist.classes import CLASSES
+from fmnist.plot.canvas import BLUE
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> Figure:
+    """Draw how many images of each true class (row) were given each class (column)."""
+    every = range(len(CLASSES))
+    counts = pd.crosstab(labels, predicted).reindex(index=every, columns=every, fill_value=0)
+    shares = (counts / counts.sum(axis="columns").clip(lower=1).to_numpy()[:, None]).to_numpy()
+
+    figure = Figure(figsize=(8, 7.2))
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts.to_numpy()):
+        if count:
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=10)
+    axes.set_xticks(every, CLASSES, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(every, CLASSES)
+    axes.set(
+        title=f"Confusion matrix, {len(labels):,} test images",
+        xlabel="Predicted class",
+        ylabel="True class",
+    )
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def recall(metrics: dict[str, Any], labels: np.ndarray) -> Figure:
+    """Draw each class's recall with its binomial standard error, the hardest class on top."""
+    per_class = pd.Series({name: metrics["per_class"][name]["recall"] for name in CLASSES})
+    counts = np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1)
+    errors = pd.Series(np.sqrt(per_class * (1 - per_class) / counts), index=CLASSES)
+    ordered = per_class.sort_values(ascending=False, kind="stable")
+
+    figure = Figure(figsize=(7, 4.4))
+    axes = figure.subplots()
+    axes.barh(ordered.index, ordered, xerr=errors[ordered.index], color=BLUE, ecolor="black")
+    for place, value in enumerate(ordered):
+        axes.text(0.012, place, f"{value:.3f}", va="center", color="white", fontsize=10)
+    axes.axvline(metrics["accuracy"], color="black", lw=1, ls=":", label="accuracy of all")
+    axes.set(
+        title="Recall of each class, ± one standard error",
+        xlabel="Share of the class's test images that is recognized",
+        xlim=(0, 1),
+    )
+    axes.grid(visible=False, axis="y")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.1, 0))
+    return figure

@@ -1,0 +1,1 @@
+"""Turn the raw files into normalized training, validation and test images."""

@@ -1,0 +1,1 @@
+"""Train a recipe: network, optimizer, schedule and the compiled epoch."""

@@ -1,0 +1,118 @@
+"""Train a recipe: what ``model.fit`` does, around the compiled epoch."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fmnist.command import InputError
+from fmnist.dataset import Images
+from fmnist.figures import accuracy_and_loss
+from fmnist.inference import Predictor
+from fmnist.train import network, optimizer, randomness
+from fmnist.train.epoch import compile_epoch
+from fmnist.train.parameters import EarlyStopping, Recipe
+
+PREDICTION_BATCH = 1000  # images at once where nothing is learned; bounds memory
+
+Row = dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network.
+
+    Attributes:
+        model: carries the weights of ``epoch``, compiled.
+        history: a row per epoch: ``epoch`` from 1, ``accuracy`` and ``loss`` as ``fit`` reports them
+            (each batch before its own update), ``val_accuracy`` and ``val_loss``; 6 decimals.
+        figures: the same keys for the weights of ``model``, the training split measured anew.
+    """
+
+    model: keras.Model
+    history: list[Row]
+    figures: Row
+
+
+def fit(
+    recipe: Recipe,
+    seed: int,
+    train: Images,
+    validation: Images,
+    report: Callable[[Row], None] = lambda row: None,
+) -> Fitted:
+    """Train a new network with ``recipe``; ``report`` is given each epoch's row of the history.
+
+    Raises:
+        InputError: the loss is no longer a finite number.
+    """
+    keras.utils.set_random_seed(seed)
+    model = network.build(recipe.network, train.images.shape[1:])
+    update_rule = optimizer.build(recipe.optimizer)
+    model.compile(update_rule, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    run_epoch = compile_epoch(model, update_rule, recipe.batch_size, recipe.jit_compile)
+    predict = Predictor(model, PREDICTION_BATCH)
+    stopping = _early_stopping(recipe.early_stopping, recipe.epochs, model)
+
+    count = len(train.labels)
+    rates = optimizer.learning_rates(recipe, math.ceil(count / recipe.batch_size))
+    images, labels = tf.constant(train.images), tf.constant(train.labels.astype(np.int32))
+    history: list[Row] = []
+    for epoch in range(1, recipe.epochs + 1):
+        randomness.reseed_layers(model, seed, epoch)
+        order = tf.constant(randomness.permutation(count, seed, epoch))
+        loss, right = run_epoch(images, labels, order, tf.constant(rates[epoch - 1]))
+        row = {
+            "epoch": epoch,
+            "accuracy": round(int(right) / count, 6),
+            "loss": round(float(loss), 6),
+        } | _figures("val_", predict, validation)
+        _refuse_divergence(row)
+        history.append(row)
+        report(row)
+        stopping.on_epoch_end(epoch, row)
+        if model.stop_training:
+            break
+    stopping.on_train_end()
+
+    saved = stopping.best_epoch if stopping.restore_best_weights else history[-1]["epoch"]
+    figures = {
+        "epoch": saved,
+        **_figures("", predict, train),
+        **_figures("val_", predict, validation),
+    }
+    return Fitted(model, history, figures)
+
+
+def first_batch(recipe: Recipe, seed: int, train: Images) -> Images:
+    """Return the first batch of the first epoch, as the network sees it."""
+    batch = randomness.permutation(len(train.labels), seed, epoch=1)[: recipe.batch_size]
+    return Images(train.images[batch], train.labels[batch])
+
+
+def _figures(prefix: str, predict: Predictor, split: Images) -> Row:
+    accuracy, loss = accuracy_and_loss(predict(split.images), split.labels)
+    return {f"{prefix}accuracy": accuracy, f"{prefix}loss": loss}
+
+
+def _early_stopping(
+    settings: EarlyStopping | None, epochs: int, model: keras.Model
+) -> keras.callbacks.EarlyStopping:
+    options = {"patience": epochs} if settings is None else settings.model_dump()
+    mode = "max" if options.get("monitor") == "val_accuracy" else "min"
+    callback = keras.callbacks.EarlyStopping(mode=mode, **options)
+    model.stop_training = False
+    callback.set_model(model)
+    callback.on_train_begin()
+    return callback
+
+
+def _refuse_divergence(row: Row) -> None:
+    if not all(map(math.isfinite, row.values())):
+        raise InputError(
+            f"training diverged in epoch {row['epoch']}: expected a finite loss, found"
+            f" {row['loss']} (validation {row['val_loss']}); lower the recipe's learning_rate"
+        )

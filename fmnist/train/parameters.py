@@ -1,0 +1,105 @@
+"""Schemas of the section ``train`` and of each recipe under ``recipes``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from fmnist.parameters import Parameters
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Activation = Literal["relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
+
+
+class Train(Parameters):
+    """Which recipe, and the seed of all that is random in it."""
+
+    recipe: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    seed: Seed
+
+
+class MLP(Parameters):
+    """Flatten, then a Dense layer for each number in ``units``, then the ten classes."""
+
+    architecture: Literal["mlp"]
+    units: list[PositiveInt]
+    activation: Activation
+    dropout: Rate
+
+
+class CNN(Parameters):
+    """A Conv2D and a MaxPooling2D for each number in ``filters``, then as `MLP`."""
+
+    architecture: Literal["cnn"]
+    filters: Annotated[list[PositiveInt], Field(min_length=1, max_length=4)]
+    kernel_size: Annotated[int, Field(ge=1, le=7)]
+    units: list[PositiveInt]
+    activation: Activation
+    dropout: Rate
+
+
+class SGD(Parameters):
+    """``keras.optimizers.SGD``."""
+
+    name: Literal["sgd"]
+    learning_rate: PositiveFloat
+    momentum: Rate
+    nesterov: bool
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "SGD":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("momentum above 0 where nesterov is true")
+        return self
+
+
+class Adam(Parameters):
+    """``keras.optimizers.Adam``."""
+
+    name: Literal["adam"]
+    learning_rate: PositiveFloat
+    beta_1: Rate
+    beta_2: Rate
+    epsilon: PositiveFloat
+
+
+class Constant(Parameters):
+    """The optimizer's learning rate, at every step."""
+
+    name: Literal["constant"]
+
+
+class CosineDecay(Parameters):
+    """``keras.optimizers.schedules.CosineDecay`` over all epochs, with its warm-up in epochs."""
+
+    name: Literal["cosine_decay"]
+    warmup_epochs: NonNegativeFloat
+    alpha: Annotated[float, Field(ge=0, le=1)]
+
+
+class EarlyStopping(Parameters):
+    """``keras.callbacks.EarlyStopping``."""
+
+    monitor: Literal["val_loss", "val_accuracy"]
+    min_delta: NonNegativeFloat
+    patience: PositiveInt
+    restore_best_weights: bool
+
+
+class Recipe(Parameters):
+    """Everything that changes the weights, and nothing else."""
+
+    network: Annotated[MLP | CNN, Field(discriminator="architecture")]
+    optimizer: Annotated[SGD | Adam, Field(discriminator="name")]
+    schedule: Annotated[Constant | CosineDecay, Field(discriminator="name")]
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    early_stopping: EarlyStopping | None
+    threads: Annotated[int, Field(gt=0, le=64)]
+    jit_compile: bool
+
+    @model_validator(mode="after")
+    def _warmup_within_training(self) -> "Recipe":
+        if getattr(self.schedule, "warmup_epochs", 0) >= self.epochs:
+            raise ValueError(f"schedule.warmup_epochs below epochs, {self.epochs},")
+        return self
