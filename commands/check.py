@@ -42,7 +42,8 @@ def main() -> None:
     chosen = (values.get("train") or {}).get("recipe")
     if isinstance(chosen, str) and chosen not in recipes:
         faults.append(
-            f"{parameters.PATH}: train.recipe: expected one of {', '.join(recipes)}, found {chosen!r}"
+            f"{parameters.PATH}: train.recipe: expected one of {', '.join(recipes)},"
+            f" found {chosen!r}"
         )
     if faults:
         raise InputError("\n".join(faults))

@@ -3,9 +3,7 @@
 Reads       params.yaml, metrics/train.json, metrics/test.json, data/predictions.npz
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 from fmnist import command, contract, parameters
 from fmnist.classes import CLASSES
@@ -17,11 +15,12 @@ def main() -> None:
     settings = parameters.read("plot", Plot)
     contract.apply()  # before the imports that follow
 
-    from fmnist.archive import load_arrays
+    from fmnist import arrays
+    from fmnist.files import read_json
     from fmnist.plot.table import table
 
-    train, test = (_read(Path(f"metrics/{name}.json")) for name in ("train", "test"))
-    probabilities, labels = load_arrays(
+    train, test = (read_json(Path(f"metrics/{name}.json")) for name in ("train", "test"))
+    probabilities, labels = arrays.load(
         Path("data/predictions.npz"),
         probabilities=("float32", ("N", len(CLASSES))),
         labels=("uint8", ("N",)),
@@ -35,17 +34,6 @@ def main() -> None:
     )
     shown = slice(settings.predictions)
     print(table(labels[shown], probabilities[shown]))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise command.InputError(f"{path}: no such file; `dvc repro` makes it") from None
-    except json.JSONDecodeError as error:
-        raise command.InputError(
-            f"{path}: expected JSON: {error}; delete it and run `dvc repro`"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The library behind the stages: a pipeline that classifies Fashion-MNIST. It knows nothing of DVC."""
+"""The library behind the stages. It knows nothing of DVC."""

@@ -9,7 +9,7 @@ BINS = 15  # as in Guo et al. 2017, https://arxiv.org/abs/1706.04599
 
 @dataclass(frozen=True)
 class Calibration:
-    """Predictions sorted by confidence, the highest probability of an image, into equal bins of 0..1.
+    """Predictions in equal bins of confidence, which is an image's highest probability.
 
     Attributes:
         counts: int64 [bins], images in a bin.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class InputError(Exception):
-    """Something a person can mend: says which file or key, what was expected and found, what next."""
+    """A person can mend it: says which file or key, what was expected and found, what next."""
 
 
 def run(main: Callable[[], int | None]) -> None:

@@ -54,8 +54,10 @@ INSTRUCTIONS = {"avx2", "fma"}
 def apply() -> None:
     """Put the switches into this process's environment; say where the contract cannot hold.
 
-    Idempotent. Raises:
-        InputError: ``GLIBC_TUNABLES`` masks processor features, which only its absence at start mends.
+    Calling it again changes nothing.
+
+    Raises:
+        InputError: ``GLIBC_TUNABLES`` masks processor features, which it does before Python starts.
         RuntimeError: a library that reads the switches was imported before them.
     """
     if "hwcaps" in os.environ.get("GLIBC_TUNABLES", ""):
@@ -68,14 +70,13 @@ def apply() -> None:
         for name, value in os.environ.items()
         if not name.startswith(FAMILIES) and name not in SWITCHES
     } | SWITCHES
-    if wanted != dict(os.environ):
-        early = {"numpy", "tensorflow", "keras", "matplotlib"} & set(sys.modules)
-        if early:
-            raise RuntimeError(f"contract.apply() has to run before importing {sorted(early)}")
-        for name in set(os.environ) - set(wanted):
-            del os.environ[name]
-        os.environ.update(wanted)
-        time.tzset()
+    early = {"numpy", "tensorflow", "keras", "matplotlib"} & set(sys.modules)
+    if early and not SWITCHES.items() <= os.environ.items():
+        raise RuntimeError(f"contract.apply() has to run before importing {sorted(early)}")
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
+    time.tzset()
     for reason in unmet():
         print(
             f"warning: results may differ from dvc.lock's on this machine: {reason}",

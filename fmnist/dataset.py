@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fmnist.archive import load_arrays, save_arrays
+from fmnist import arrays
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,13 @@ class Images:
 
     @classmethod
     def load(cls, path: Path) -> "Images":
-        """Read and check a file; see `load_arrays` for what is raised."""
+        """Read and check a file; see `arrays.load` for what is raised."""
         return cls(
-            *load_arrays(
+            *arrays.load(
                 path, images=("float32", ("N", "height", "width")), labels=("uint8", ("N",))
             )
         )
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        save_arrays(path, images=self.images, labels=self.labels)
+        arrays.save(path, images=self.images, labels=self.labels)

@@ -1,13 +1,14 @@
-"""Write a file whole or not at all."""
+"""Read and write small files; a file is written whole or not at all."""
 
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from fmnist.command import InputError
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
         with temporary.open("wb") as file:
             yield file
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -31,6 +32,20 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 with the line ends that it has."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a mapping that `write_json` wrote.
+
+    Raises:
+        InputError: the file is missing or is not JSON; names the file.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected JSON: {error}; delete it and run `dvc repro`") from None
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+"),
+    re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
 
@@ -71,16 +71,12 @@ def read(key: str, schema: type[Schema], path: Path = PATH) -> Schema:
 
 
 def validate(section: Any, schema: type[Schema], key: str, source: Path | str = PATH) -> Schema:
-    """Return ``section`` as ``schema``; faults are reported as in `read`, at ``source``'s ``key``."""
+    """Return ``section``, which is ``source``'s ``key``, as ``schema``; raise as `read` does."""
     try:
         return schema.model_validate(section)
     except pydantic.ValidationError as error:
         lines = [f"{source}: {_describe(fault, section, key)}" for fault in error.errors()]
         raise InputError("\n".join(lines)) from None
-
-
-def _as_expected(start: re.Match[str]) -> str:
-    return "" if start[1] else "to "
 
 
 def _describe(fault: dict[str, Any], section: Any, key: str) -> str:
@@ -104,8 +100,10 @@ def _describe(fault: dict[str, Any], section: Any, key: str) -> str:
             return f"{'.'.join(keys)}.{discriminator}: missing key"
         keys.append(discriminator)
         expected, found = f"one of {context['expected_tags']}", found[discriminator]
+    elif fault["type"] == "value_error":  # a rule between keys says itself what it found
+        return f"{'.'.join(keys)}: expected {context['error']}"
     elif fault["type"] in ("model_type", "model_attributes_type"):
         expected = "to be a mapping"
     else:
-        expected = re.sub("^(Value error, )|^\\w+ should ", _as_expected, fault["msg"])
+        expected = re.sub(r"^\w+ should ", "to ", fault["msg"])
     return f"{'.'.join(keys)}: expected {expected}, found {found!r}"

@@ -29,8 +29,8 @@ def check(*groups: str, path: Path = PATH) -> None:
                 installed = "none"
             if installed != version:
                 faults.append(
-                    f"{path}: dependency-groups.{group}: expected {name} {version}, found {installed}"
-                    " installed; `make install` installs what the lock says"
+                    f"{path}: dependency-groups.{group}: expected {name} {version} installed,"
+                    f" found {installed}; `make install` installs what the lock says"
                 )
     if faults:
         raise InputError("\n".join(faults))

@@ -6,7 +6,6 @@ Writes      plots/*.png
 Parameters  plot
 """
 
-import json
 from pathlib import Path
 
 from fmnist import command, contract, parameters, pins
@@ -24,17 +23,18 @@ def main() -> None:
 
     import pandas as pd
 
-    from fmnist.archive import load_arrays
+    from fmnist import arrays
     from fmnist.calibration import calibration
     from fmnist.dataset import Images
+    from fmnist.files import read_json
     from fmnist.plot import canvas, classes, curves, images
     from fmnist.plot.reliability import reliability
     from fmnist.plot.table import table
 
     history = pd.read_csv(PLOTS / "history.csv")
-    saved_epoch = json.loads(Path("metrics/train.json").read_text(encoding="utf-8"))["epoch"]
-    metrics = json.loads(Path("metrics/test.json").read_text(encoding="utf-8"))
-    probabilities, labels = load_arrays(
+    saved_epoch = read_json(Path("metrics/train.json"))["epoch"]
+    metrics = read_json(Path("metrics/test.json"))
+    probabilities, labels = arrays.load(
         Path("data/predictions.npz"),
         probabilities=("float32", ("N", len(CLASSES))),
         labels=("uint8", ("N",)),

@@ -20,7 +20,7 @@ def main() -> None:
     pins.check("prepare")
     contract.apply()  # before the imports that follow
 
-    from fmnist.archive import save_arrays
+    from fmnist.dataset import Images
     from fmnist.files import write_json
     from fmnist.preprocess import idx
     from fmnist.preprocess.normalization import normalization
@@ -34,13 +34,9 @@ def main() -> None:
     train, validation = split(labels, settings.split, settings.validation_size, settings.seed)
     pixels = normalization(settings.normalize, images[train])
 
-    save_arrays(PREPARED / "train.npz", images=pixels.apply(images[train]), labels=labels[train])
-    save_arrays(
-        PREPARED / "validation.npz",
-        images=pixels.apply(images[validation]),
-        labels=labels[validation],
-    )
-    save_arrays(PREPARED / "test.npz", images=pixels.apply(test_images), labels=test_labels)
+    Images(pixels.apply(images[train]), labels[train]).save(PREPARED / "train.npz")
+    Images(pixels.apply(images[validation]), labels[validation]).save(PREPARED / "validation.npz")
+    Images(pixels.apply(test_images), test_labels).save(PREPARED / "test.npz")
     write_json(PREPARED / "normalization.json", {"shift": pixels.shift, "scale": pixels.scale})
 
 

@@ -19,9 +19,9 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         probabilities: float32 [N, 10], a row's highest is its prediction.
         labels: uint8 [N].
 
-    ``accuracy_standard_error`` is the binomial one, sqrt(p (1 - p) / N); ``loss_standard_error`` the
-    deviation of the losses (N - 1) over sqrt(N), 0 for one image. Precision and recall are 0 where
-    nothing was predicted or present.
+    ``accuracy_standard_error`` is the binomial one, sqrt(p (1 - p) / N); ``loss_standard_error``
+    the deviation of the losses (N - 1) over sqrt(N), 0 for one image. Precision and recall are 0
+    where nothing was predicted or present.
     """
     count, right = len(labels), correct(probabilities, labels)
     accuracy, loss = right / count, losses(probabilities, labels)

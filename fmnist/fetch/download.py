@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from fmnist.command import InputError
-from fmnist.fetch.mirrors import InterruptedDownload, Mirror, MirrorError, mirror
+from fmnist.fetch.mirrors import BrokenOffError, Mirror, MirrorError, mirror
 from fmnist.fetch.parameters import Fetch
 from fmnist.files import replacing
 
@@ -46,8 +46,8 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
             say(f"mirror failed: {reasons[-1]}")
     if missing:
         raise InputError(
-            f"no mirror gave {', '.join(missing)}; add one to fetch.mirrors or FMNIST_MIRRORS, or see"
-            " why these failed:\n" + "\n".join(reasons)
+            f"no mirror gave {', '.join(missing)}; add one to fetch.mirrors or FMNIST_MIRRORS, or"
+            " see why these failed:\n" + "\n".join(reasons)
         )
     return paths
 
@@ -67,7 +67,7 @@ def _get(source: Mirror, name: str, path: Path, settings: Fetch) -> None:
                 if found != path.name:
                     raise MirrorError(f"expected content of SHA-256 {path.name}, found {found}")
             return
-        except InterruptedDownload:
+        except BrokenOffError:
             if not attempts_left:
                 raise
 
@@ -86,7 +86,7 @@ def _decompress(stream: IO[bytes], file: IO[bytes], size_limit: int) -> str:
             sha256.update(chunk)
             file.write(chunk)
     except EOFError:
-        raise InterruptedDownload("expected a whole gzip file, found its beginning") from None
+        raise BrokenOffError("expected a whole gzip file, found its beginning") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise MirrorError(f"expected a gzip file: {error}") from None
     return sha256.hexdigest()

@@ -23,7 +23,7 @@ class MirrorError(Exception):
     """A mirror did not give a file; the message is the reason."""
 
 
-class InterruptedDownload(MirrorError):
+class BrokenOffError(MirrorError):
     """A connection had been made, so that another try may help."""
 
 
@@ -79,7 +79,7 @@ class HttpMirror:
                 continue
             with response:
                 if not response.ok:
-                    kind = InterruptedDownload if response.status_code >= 500 else MirrorError
+                    kind = BrokenOffError if response.status_code >= 500 else MirrorError
                     raise kind(f"HTTP status {response.status_code} {response.reason}")
                 size = int(response.headers.get("Content-Length", 0)) or None
                 with tqdm.tqdm.wrapattr(
@@ -88,7 +88,7 @@ class HttpMirror:
                     try:
                         yield raw
                     except urllib3.exceptions.HTTPError as error:
-                        raise InterruptedDownload(f"broken off: {error}") from None
+                        raise BrokenOffError(f"broken off: {error}") from None
             return
         raise MirrorError(f"holds neither {name}.gz nor {name} (HTTP status 404)")
 
@@ -129,7 +129,7 @@ def _reason(error: Exception) -> MirrorError:
     if "NewConnectionError" in text:
         return MirrorError("no connection")
     if isinstance(error, requests.ConnectionError | requests.ReadTimeout):
-        return InterruptedDownload(f"broken off: {text}")
+        return BrokenOffError(f"broken off: {text}")
     return MirrorError(text)
 
 

@@ -47,12 +47,12 @@ def recall(metrics: dict[str, Any], labels: np.ndarray) -> Figure:
     axes.barh(ordered.index, ordered, xerr=errors[ordered.index], color=BLUE, ecolor="black")
     for place, value in enumerate(ordered):
         axes.text(0.012, place, f"{value:.3f}", va="center", color="white", fontsize=10)
-    axes.axvline(metrics["accuracy"], color="black", lw=1, ls=":", label="accuracy of all")
+    axes.axvline(metrics["accuracy"], color="black", lw=1, ls=":")
     axes.set(
-        title="Recall of each class, ± one standard error",
+        title="Recall of each class, ± one standard error\n"
+        f"(dotted: accuracy of all classes, {metrics['accuracy']:.3f})",
         xlabel="Share of the class's test images that is recognized",
         xlim=(0, 1),
     )
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="lower left", bbox_to_anchor=(0.1, 0))
     return figure

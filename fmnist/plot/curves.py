@@ -10,7 +10,7 @@ LABELS = {"accuracy": "Accuracy", "loss": "Loss (cross-entropy, nats)"}
 
 
 def curve(history: pd.DataFrame, metric: str, saved_epoch: int) -> Figure:
-    """Draw ``metric`` and ``val_<metric>`` over epochs, and mark the epoch whose weights are kept."""
+    """Draw ``metric`` and ``val_<metric>`` over epochs; mark the epoch whose weights are kept."""
     figure = Figure(figsize=(7, 4.2))
     axes = figure.subplots()
     marker = "o" if len(history) < 20 else None

@@ -69,7 +69,7 @@ def training_images(batch: Images, count: int) -> Figure:
     return _gallery(
         shown,
         [CLASSES[label] for label in shown.labels],
-        f"The first {len(shown.labels)} training images of the first epoch, as the network saw them",
+        f"The first {len(shown.labels)} training images of epoch 1, as the network saw them",
     )
 
 

@@ -27,8 +27,8 @@ class Fitted:
 
     Attributes:
         model: carries the weights of ``epoch``, compiled.
-        history: a row per epoch: ``epoch`` from 1, ``accuracy`` and ``loss`` as ``fit`` reports them
-            (each batch before its own update), ``val_accuracy`` and ``val_loss``; 6 decimals.
+        history: a row per epoch: ``epoch`` from 1, ``accuracy`` and ``loss`` as ``fit`` reports
+            them (each batch before its own update), ``val_accuracy`` and ``val_loss``; 6 decimals.
         figures: the same keys for the weights of ``model``, the training split measured anew.
     """
 

@@ -10,9 +10,7 @@ from fmnist.train.parameters import SGD, Adam, Constant, CosineDecay, Recipe
 
 def build(optimizer: SGD | Adam) -> keras.optimizers.Optimizer:
     """Return the Keras optimizer; parameters carry Keras' own argument names."""
-    return keras.optimizers.get(
-        {"class_name": optimizer.name, "config": optimizer.model_dump(exclude={"name"})}
-    )
+    return keras.optimizers.get({"class_name": optimizer.name, "config": optimizer.model_dump()})
 
 
 def learning_rates(recipe: Recipe, steps_per_epoch: int) -> np.ndarray:

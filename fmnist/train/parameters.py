@@ -49,7 +49,7 @@ class SGD(Parameters):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "SGD":
         if self.nesterov and self.momentum == 0:
-            raise ValueError("momentum above 0 where nesterov is true")
+            raise ValueError(f"momentum above 0 where nesterov is true, found {self.momentum}")
         return self
 
 
@@ -99,7 +99,17 @@ class Recipe(Parameters):
     jit_compile: bool
 
     @model_validator(mode="after")
+    def _pooling_without_xla(self) -> "Recipe":
+        if self.jit_compile and isinstance(self.network, CNN):
+            raise ValueError(
+                "jit_compile false where the network pools, because XLA has no deterministic"
+                " gradient for it, found true"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _warmup_within_training(self) -> "Recipe":
-        if getattr(self.schedule, "warmup_epochs", 0) >= self.epochs:
-            raise ValueError(f"schedule.warmup_epochs below epochs, {self.epochs},")
+        warmup = getattr(self.schedule, "warmup_epochs", 0)
+        if warmup >= self.epochs:
+            raise ValueError(f"schedule.warmup_epochs below epochs ({self.epochs}), found {warmup}")
         return self

@@ -4,6 +4,7 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -24,7 +25,8 @@ def save(model: keras.Model, path: Path) -> None:
         with zipfile.ZipFile(saved) as file:
             entries = {name: file.read(name) for name in sorted(file.namelist())}
     metadata = json.loads(entries["metadata.json"]) | {"date_saved": DATE_SAVED}
-    entries["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    entries["metadata.json"] = json.dumps(metadata).encode()
+    entries["config.json"] = _number_shared_objects(entries["config.json"])
     archive.write(
         path,
         {
@@ -32,3 +34,16 @@ def save(model: keras.Model, path: Path) -> None:
             for name, content in entries.items()
         },
     )
+
+
+def _number_shared_objects(config: bytes) -> bytes:
+    """Replace the ids of shared objects, which are addresses in memory, by 1, 2, 3 and so on."""
+    numbers: dict[int, int] = {}
+
+    def number(node: dict[str, Any]) -> dict[str, Any]:
+        if "shared_object_id" in node:
+            address = node["shared_object_id"]
+            node["shared_object_id"] = numbers.setdefault(address, len(numbers) + 1)
+        return node
+
+    return json.dumps(json.loads(config, object_hook=number)).encode()

@@ -1,0 +1,133 @@
+"""Tiny data made on the spot, and a copy of the project that runs on it."""
+
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+from fmnist import contract
+
+contract.apply()  # tests compute under the same switches as stages, which NumPy reads at import
+contract.apply_to_tensorflow(threads=2)
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import yaml  # noqa: E402
+
+from fmnist.dataset import Images  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Return the bytes of an IDX file."""
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def pixels(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images uint8 [count, 28, 28] of which the label, uint8 [count], can be learned."""
+    random = np.random.default_rng(seed)
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    images = random.integers(0, 100, (count, 28, 28), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label : 2 * label + 4] += 120
+    order = random.permutation(count)
+    return images[order], labels[order]
+
+
+def tiny(count: int, seed: int = 0) -> Images:
+    """Return normalized images."""
+    images, labels = pixels(count, seed)
+    return Images(images.astype(np.float32) / np.float32(255), labels)
+
+
+def set_value(folder: Path, key: str, value: object) -> None:
+    """Set the dotted ``key`` in a project's params.yaml."""
+    path = folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in ``folder`` with this environment's programs first on PATH."""
+    programs = Path(sys.executable).parent
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def dvc(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run DVC, which must succeed; return what it prints."""
+    result = run(folder, "dvc", *arguments, **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy the files of the project that are, or would be, in Git; no data, no results."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if name == "dvc.lock" or name.startswith(("metrics/", "plots/", "tests/", "docs/")):
+            continue
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the four raw files, small: 60 training and 20 test images."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for part, count, seed in (("train", 60, 1), ("t10k", 20, 2)):
+        images, labels = pixels(count, seed)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return folder
+
+
+def make_small(folder: Path, mirror: Path) -> Path:
+    """Point a copy of the project at the small data, and shorten its trainings."""
+    for path in mirror.iterdir():
+        key = f"fetch.sha256.{path.name}"
+        set_value(folder, key, hashlib.sha256(path.read_bytes()).hexdigest())
+    set_value(folder, "fetch.mirrors", [mirror.as_uri()])
+    set_value(folder, "preprocess.validation_size", 13)
+    for recipe in ("mlp", "cnn"):
+        set_value(folder, f"recipes.{recipe}.epochs", 3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
+    """The project after `dvc repro` on the small data. Not to be changed: use `project`."""
+    folder = make_small(copy_project(tmp_path_factory.mktemp("reproduced")), mirror)
+    dvc(folder, "repro")
+    return folder
+
+
+@pytest.fixture
+def project(reproduced: Path, tmp_path: Path) -> Path:
+    """A copy of `reproduced` to work in."""
+    return Path(shutil.copytree(reproduced, tmp_path / "project", symlinks=True))

@@ -1,0 +1,231 @@
+"""dvc.yaml tells the truth: code, data, parameters and outputs of each stage are those declared."""
+
+import re
+import shutil
+import tomllib
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, STAGES, copy_project, make_small, run
+
+from fmnist.command import InputError
+
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+# Where data come from cannot change them, so fetch reads these and the graph does not track them.
+UNTRACKED = {
+    "fetch": ["mirrors", "connect_timeout", "read_timeout", "retries", "size_limit"],
+}
+
+
+def import_closure(module: Path) -> set[str]:
+    """Return all files of the project that a program imports, however deep or late."""
+    finder = ModuleFinder(path=[str(ROOT)])
+    finder.run_script(str(module))
+    files = {Path(m.__file__) for m in finder.modules.values() if m.__file__}
+    return {path.relative_to(ROOT).as_posix() for path in files}
+
+
+def names(entries: list) -> set[str]:
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
+
+
+def outs(stage: str) -> set[str]:
+    return set().union(
+        *(names(GRAPH[stage].get(kind, [])) for kind in ("outs", "metrics", "plots"))
+    )
+
+
+def data_deps(stage: str) -> set[str]:
+    return {dep for dep in GRAPH[stage]["deps"] if not dep.endswith(".py")}
+
+
+def tracked(stage: str) -> set[str]:
+    """Return the sections of params.yaml that a stage tracks."""
+    keys = [entry for entry in GRAPH[stage]["params"] if isinstance(entry, str)]
+    return {key.replace("${train.recipe}", "mlp") for key in keys}
+
+
+def pin_groups(stage: str) -> set[str]:
+    found = [
+        entry["pyproject.toml"] for entry in GRAPH[stage]["params"] if not isinstance(entry, str)
+    ]
+    return {key.removeprefix("dependency-groups.") for keys in found for key in keys}
+
+
+def pick(values: dict, key: str) -> dict:
+    first, _, rest = key.partition(".")
+    return {first: pick(values[first], rest) if rest else values[first]}
+
+
+def merge(a: dict, b: dict) -> dict:
+    return a | {
+        key: merge(a[key], value) if key in a and isinstance(value, dict) else value
+        for key, value in b.items()
+    }
+
+
+def files_below(folder: Path) -> set[str]:
+    """Return every file, but what Git, DVC and Python keep for themselves."""
+    own = {".git", ".dvc", ".downloads", "__pycache__"}
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix() for path in paths if not own & set(path.parts)}
+
+
+def test_the_graph_has_the_five_stages_in_order():
+    assert tuple(GRAPH) == STAGES
+    assert all(GRAPH[stage]["cmd"] == f"python -m stages.{stage}" for stage in STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_dependencies_are_the_import_closure(stage):
+    declared = {dep for dep in GRAPH[stage]["deps"] if dep.endswith(".py")}
+    assert declared == import_closure(ROOT / "stages" / f"{stage}.py")
+
+
+def test_the_library_imports_no_stage_and_no_dvc():
+    for path in (ROOT / "fmnist").rglob("*.py"):
+        source = path.read_text()
+        assert "import stages" not in source, path
+        assert "from stages" not in source, path
+        assert "import dvc" not in source, path
+    for stage in STAGES:
+        closure = import_closure(ROOT / "stages" / f"{stage}.py")
+        assert [file for file in closure if file.startswith("stages/")] == [f"stages/{stage}.py"]
+
+
+def only_declared(stage: str, reproduced: Path, folder: Path) -> Path:
+    """Return a folder that holds what the graph says a stage reads, and nothing else."""
+    for dep in GRAPH[stage]["deps"]:
+        (folder / dep).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(reproduced / dep, folder / dep)
+    values = yaml.safe_load((reproduced / "params.yaml").read_text())
+    kept: dict = {}
+    for key in tracked(stage) | {f"{stage}.{leaf}" for leaf in UNTRACKED.get(stage, [])}:
+        kept = merge(kept, pick(values, key))
+    (folder / "params.yaml").write_text(yaml.safe_dump(kept))
+    pins = tomllib.loads((reproduced / "pyproject.toml").read_text())["dependency-groups"]
+    lines = [f"{group} = {pins[group]}" for group in pin_groups(stage)]
+    (folder / "pyproject.toml").write_text("\n".join(["[dependency-groups]", *lines]))
+    return folder
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_needs_only_what_it_declares_and_writes_only_what_it_declares(
+    stage, reproduced, tmp_path
+):
+    folder = only_declared(stage, reproduced, tmp_path)
+    before = files_below(folder)
+    result = run(folder, *GRAPH[stage]["cmd"].split())
+    assert result.returncode == 0, result.stderr
+    assert files_below(folder) - before == outs(stage)
+    for out in outs(stage):
+        assert (folder / out).read_bytes() == (reproduced / out).read_bytes(), out
+
+
+@pytest.mark.parametrize(
+    ("stage", "dep"), [(stage, dep) for stage in STAGES for dep in sorted(data_deps(stage))]
+)
+def test_a_stage_reads_every_file_that_it_declares(stage, dep, project, monkeypatch):
+    # In a process of its own a stage of TensorFlow takes seconds to start, so it runs in this one.
+    monkeypatch.chdir(project)
+    (project / dep).unlink()
+    module = __import__(f"stages.{stage}", fromlist=["main"])
+    with pytest.raises((InputError, FileNotFoundError), match=re.escape(dep)):
+        module.main()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_every_parameter_that_it_tracks(stage, project, monkeypatch):
+    monkeypatch.chdir(project)
+    module = __import__(f"stages.{stage}", fromlist=["main"])
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    for key in tracked(stage):
+        section = values
+        for part in key.split("."):
+            section = section[part]
+        for leaf in list(section) if isinstance(section, dict) else [None]:
+            kept = section.pop(leaf)
+            (project / "params.yaml").write_text(yaml.safe_dump(values))
+            named = key if "sha256" in key else f"{key}.{leaf}"
+            with pytest.raises(InputError, match=re.escape(f"params.yaml: {named}: ")):
+                module.main()
+            section[leaf] = kept
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train", "evaluate", "plot"])
+def test_a_stage_refuses_other_versions_than_each_group_that_it_tracks(stage, project, monkeypatch):
+    monkeypatch.chdir(project)
+    module = __import__(f"stages.{stage}", fromlist=["main"])
+    right = pins = (project / "pyproject.toml").read_text()
+    for group in ("prepare", "train", "evaluate", "plot", "run", "develop"):
+        head, _, tail = pins.partition(f"\n{group} = [")
+        wrong = f"{head}\n{group} = [{tail.replace('==', '==0.', 1)}"
+        if group in pin_groups(stage):
+            (project / "pyproject.toml").write_text(wrong)
+            message = (
+                rf"dependency-groups.{group}: expected .*; `make install` installs what the lock"
+            )
+            with pytest.raises(InputError, match=message):
+                module.main()
+        else:
+            pins = wrong
+    assert pins != right
+    (project / "pyproject.toml").write_text(pins)
+    module.main()
+
+
+def test_pins_that_decide_results_are_exact():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    lock = (ROOT / "requirements.lock").read_text()
+    for group in set().union(*map(pin_groups, STAGES)):
+        for pin in groups[group]:
+            assert pin.count("==") == 1, pin
+            # One version for all Pythons: no marker behind it.
+            assert f"\n{pin} \\\n" in lock, pin
+
+
+def test_the_lock_names_no_address_and_hashes_everything():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock
+    entries = [block for block in lock.split("\n") if "==" in block]
+    assert len(entries) > 100
+    assert all(entry.endswith("\\") for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("stage", "loads"), [("fetch", False), ("preprocess", False), ("plot", False), ("train", True)]
+)
+def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, loads, project):
+    program = (
+        "import runpy, sys\n"
+        f"try: runpy.run_module('stages.{stage}', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end\n"
+        "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    result = run(project, "python", "-c", program)
+    assert result.stdout.splitlines()[-1] == str(loads), result.stderr
+
+
+def test_importing_a_stage_does_nothing(tmp_path):
+    folder = copy_project(tmp_path)
+    before = files_below(folder)
+    program = "import os; before = dict(os.environ)\n" + "".join(
+        f"import stages.{stage}\n" for stage in STAGES
+    )
+    program += "import sys; assert before == dict(os.environ)\n"
+    program += "assert not {'numpy', 'tensorflow', 'matplotlib', 'pandas'} & set(sys.modules)"
+    result = run(folder, "python", "-B", "-c", program)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert files_below(folder) == before
+
+
+def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path, mirror):
+    folder = make_small(copy_project(tmp_path), mirror)
+    from test_parameters import leaves
+
+    small, real = (
+        leaves(yaml.safe_load((path / "params.yaml").read_text())) for path in (folder, ROOT)
+    )
+    assert small.keys() == real.keys()

@@ -1,0 +1,307 @@
+"""Training, against Keras' own ``fit``."""
+
+import json
+import math
+import re
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, tiny
+
+from fmnist import parameters
+from fmnist.command import InputError
+from fmnist.train import network, optimizer, randomness
+from fmnist.train.fit import first_batch, fit
+from fmnist.train.parameters import Recipe
+from fmnist.train.progress import Progress
+from fmnist.train.saving import save
+
+TRAIN, VALIDATION = tiny(70), tiny(23, seed=1)
+RECIPES = parameters.load(ROOT / "params.yaml")["recipes"]
+
+
+def recipe(name: str, **changes: object) -> Recipe:
+    """Return a recipe of params.yaml, shortened, without dropout, changed as told."""
+    values = RECIPES[name] | {"batch_size": 16, "epochs": 3, "early_stopping": None}
+    values["network"] = values["network"] | {"dropout": 0.0}
+    for key, value in changes.items():
+        values[key] = values[key] | value if isinstance(values[key], dict) else value
+    return Recipe.model_validate(values)
+
+
+class OneEpoch(keras.utils.PyDataset):
+    """The batches that an epoch of `fit` sees, in their order."""
+
+    def __init__(self, order: np.ndarray, batch_size: int) -> None:
+        super().__init__()
+        self.order, self.batch_size = order, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        batch = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        return TRAIN.images[batch], TRAIN.labels[batch]
+
+
+def fit_with_keras(recipe: Recipe, seed: int) -> tuple[keras.Model, list[dict[str, float]]]:
+    """Train as `fit` should, by ``model.fit``, with the learning rates of Keras' own schedule."""
+    keras.utils.set_random_seed(seed)
+    model = network.build(recipe.network, (28, 28))
+    steps = math.ceil(len(TRAIN.labels) / recipe.batch_size)
+    settings = recipe.optimizer.model_dump(exclude={"name"})
+    if recipe.schedule.name == "cosine_decay":
+        warmup = round(recipe.schedule.warmup_epochs * steps)
+        settings["learning_rate"] = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=recipe.epochs * steps - warmup,
+            alpha=recipe.schedule.alpha,
+            warmup_target=recipe.optimizer.learning_rate,
+            warmup_steps=warmup,
+        )
+    rule = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[recipe.optimizer.name]
+    model.compile(rule(**settings), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = []
+    for epoch in range(1, recipe.epochs + 1):
+        batches = OneEpoch(randomness.permutation(70, seed, epoch), recipe.batch_size)
+        fitted = model.fit(
+            batches,
+            shuffle=False,
+            validation_data=(VALIDATION.images, VALIDATION.labels),
+            verbose=0,
+        )
+        history.append({name: values[0] for name, values in fitted.history.items()})
+    return model, history
+
+
+@pytest.mark.parametrize(("name", "jit_compile"), [("mlp", True), ("mlp", False), ("cnn", False)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 1},
+        {},
+        {"schedule": {"name": "cosine_decay", "warmup_epochs": 0.5, "alpha": 0.1}},
+    ],
+    ids=["one epoch", "three epochs", "cosine"],
+)
+def test_weights_and_history_agree_with_keras_fit(name, jit_compile, changes):
+    chosen = recipe(name, jit_compile=jit_compile, **changes)
+    ours = fit(chosen, 7, TRAIN, VALIDATION)
+    theirs, history = fit_with_keras(chosen, 7)
+    for mine, expected in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=2e-5)
+    for row, expected in zip(ours.history, history, strict=True):
+        assert {key: row[key] for key in expected} == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+def test_momentum_agrees_with_keras_fit(optimizer):
+    chosen = recipe("mlp", optimizer=optimizer)
+    ours, (theirs, _) = fit(chosen, 7, TRAIN, VALIDATION), fit_with_keras(chosen, 7)
+    for mine, expected in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_training_learns():
+    fitted = fit(recipe("mlp", epochs=20, optimizer={"learning_rate": 0.1}), 0, TRAIN, VALIDATION)
+    assert fitted.figures["val_accuracy"] > 0.9
+
+
+def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
+    orders = [randomness.permutation(100, seed, epoch) for seed in (0, 1) for epoch in (1, 2)]
+    assert all(sorted(order) == list(range(100)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_the_seed_decides_all_and_is_not_dropped_when_zero():
+    chosen = recipe("cnn", network={"dropout": 0.3}, epochs=2)
+    digests = [
+        b"".join(
+            weights.tobytes()
+            for weights in fit(chosen, seed, TRAIN, VALIDATION).model.get_weights()
+        )
+        for seed in (0, 0, 1)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_dropout_changes_training_and_draws_anew_each_epoch():
+    plain = fit(recipe("mlp", epochs=1), 0, TRAIN, VALIDATION)
+    dropped = fit(recipe("mlp", epochs=1, network={"dropout": 0.5}), 0, TRAIN, VALIDATION)
+    assert plain.history != dropped.history
+    model = network.build(recipe("mlp", network={"dropout": 0.5}).network, (28, 28))
+    states = []
+    for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1)):
+        randomness.reseed_layers(model, seed, epoch)
+        states.append(
+            tuple(
+                int(layer.seed_generator.state[0])
+                for layer in model.layers
+                if "dropout" in layer.name
+            )
+        )
+    assert states[0] == states[3]
+    assert len(set(states)) == 3
+    assert all(len(set(state)) == 2 for state in states)
+
+
+def test_figures_are_those_of_the_saved_weights():
+    fitted = fit(recipe("mlp"), 0, TRAIN, VALIDATION)
+    assert fitted.figures["epoch"] == 3
+    assert fitted.figures["val_loss"] == fitted.history[-1]["val_loss"]
+    for prefix, split in (("", TRAIN), ("val_", VALIDATION)):
+        loss, accuracy = fitted.model.evaluate(split.images, split.labels, verbose=0)
+        assert fitted.figures[f"{prefix}accuracy"] == pytest.approx(accuracy, abs=1e-6)
+        assert fitted.figures[f"{prefix}loss"] == pytest.approx(loss, abs=1e-5)
+
+
+def early(**changes: object) -> dict[str, object]:
+    return {
+        "monitor": "val_loss",
+        "min_delta": 0.0,
+        "patience": 2,
+        "restore_best_weights": True,
+    } | changes
+
+
+def test_early_stopping_ends_after_patience_and_restores_the_best_epoch():
+    # A learning rate this high gets worse soon.
+    chosen = recipe("mlp", epochs=30, optimizer={"learning_rate": 0.9}, early_stopping=early())
+    fitted = fit(chosen, 0, TRAIN, VALIDATION)
+    losses = [row["val_loss"] for row in fitted.history]
+    best = losses.index(min(losses)) + 1
+    assert len(losses) == best + 2 < 30
+    assert fitted.figures["epoch"] == best
+    assert fitted.figures["val_loss"] == min(losses)
+
+
+def test_without_restoring_the_last_epoch_is_kept():
+    chosen = recipe(
+        "mlp",
+        epochs=30,
+        optimizer={"learning_rate": 0.9},
+        early_stopping=early(restore_best_weights=False),
+    )
+    fitted = fit(chosen, 0, TRAIN, VALIDATION)
+    assert fitted.figures["epoch"] == len(fitted.history) < 30
+    assert fitted.figures["val_loss"] == fitted.history[-1]["val_loss"]
+
+
+def test_the_best_epoch_by_accuracy_is_restored_without_ending_early():
+    chosen = recipe("mlp", epochs=8, early_stopping=early(monitor="val_accuracy", patience=8))
+    fitted = fit(chosen, 0, TRAIN, VALIDATION)
+    accuracies = [row["val_accuracy"] for row in fitted.history]
+    assert len(accuracies) == 8
+    assert fitted.figures["epoch"] == accuracies.index(max(accuracies)) + 1
+    assert fitted.figures["val_accuracy"] == max(accuracies)
+
+
+def test_a_diverging_training_is_said_and_not_saved():
+    with pytest.raises(InputError, match=r"training diverged in epoch \d+: expected a finite loss"):
+        fit(recipe("mlp", optimizer={"learning_rate": 1e30}), 0, TRAIN, VALIDATION)
+
+
+def test_the_first_batch_is_the_one_that_training_sees():
+    batch = first_batch(recipe("mlp"), 5, TRAIN)
+    expected = randomness.permutation(70, 5, 1)[:16]
+    np.testing.assert_array_equal(batch.images, TRAIN.images[expected])
+    np.testing.assert_array_equal(batch.labels, TRAIN.labels[expected])
+
+
+def test_learning_rates_agree_with_keras_cosine_decay():
+    chosen = recipe(
+        "cnn",
+        epochs=4,
+        schedule={"warmup_epochs": 1.5, "alpha": 0.2},
+        optimizer={"learning_rate": 0.3},
+    )
+    found = optimizer.learning_rates(chosen, steps_per_epoch=10)
+    assert found.shape == (4, 10)
+    oracle = keras.optimizers.schedules.CosineDecay(
+        0.0, decay_steps=25, alpha=0.2, warmup_target=0.3, warmup_steps=15
+    )
+    expected = [float(oracle(step)) for step in range(40)]
+    np.testing.assert_allclose(found.ravel(), expected, atol=1e-6)
+
+
+def test_a_batch_size_keeps_the_meaning_of_a_schedule():
+    chosen = recipe("cnn", epochs=4, schedule={"warmup_epochs": 1.0})
+    few, many = optimizer.learning_rates(chosen, 10), optimizer.learning_rates(chosen, 20)
+    np.testing.assert_allclose(few, many[:, ::2], atol=1e-9)
+
+
+def test_the_default_network_is_the_original_one():
+    model = network.build(Recipe.model_validate(RECIPES["mlp"]).network, (28, 28))
+    assert [layer.__class__.__name__ for layer in model.layers] == ["Flatten"] + ["Dense"] * 3
+    assert [weights.shape for weights in model.get_weights()] == [
+        (784, 300),
+        (300,),
+        (300, 100),
+        (100,),
+        (100, 10),
+        (10,),
+    ]
+    assert model.count_params() == 266_610
+
+
+def test_a_saved_network_loads_with_plain_keras_and_goes_on_training(tmp_path):
+    fitted = fit(recipe("cnn"), 0, TRAIN, VALIDATION)
+    save(fitted.model, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    for mine, expected in zip(loaded.get_weights(), fitted.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert int(loaded.optimizer.iterations) == 3 * math.ceil(70 / 16)
+    loaded.fit(TRAIN.images, TRAIN.labels, verbose=0)
+
+
+def test_equal_networks_are_saved_as_equal_bytes_without_a_date_or_an_address(tmp_path):
+    chosen = recipe("cnn", epochs=1)
+    for name in ("a", "b"):
+        fitted = fit(chosen, 0, TRAIN, VALIDATION)
+        save(fitted.model, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a") as file:
+        assert json.loads(file.read("metadata.json")) == {
+            "keras_version": keras.__version__,
+            "date_saved": "1980-01-01@00:00:00",
+        }
+        ids = re.findall(rb'"shared_object_id": (\d+)', file.read("config.json"))
+        assert ids
+        assert all(int(found) < 100 for found in ids)
+        assert all(info.date_time[0] == 1980 for info in file.infolist())
+
+
+def test_progress_is_about_ten_lines_in_a_log(capsys):
+    progress = Progress(epochs=30)
+    for epoch in range(1, 31):
+        progress({"epoch": epoch, "accuracy": 0.5, "loss": 1.0, "val_accuracy": 0.5, "val_loss": 1})
+    lines = capsys.readouterr().out.splitlines()
+    assert 8 <= len(lines) <= 12
+    assert re.match(r"epoch 1/30  \d+\.\d s  accuracy 0\.5000  loss 1\.0000 .* s left$", lines[0])
+    assert lines[-1].startswith("epoch 30/30")
+
+
+def test_the_epoch_is_one_call_into_tensorflow():
+    # A loop in Python would be traced into one graph a batch; a loop in the graph has one While.
+    from fmnist.train.epoch import compile_epoch
+
+    chosen = recipe("mlp", jit_compile=False)
+    model = network.build(chosen.network, (28, 28))
+    run_epoch = compile_epoch(model, optimizer.build(chosen.optimizer), 16, jit_compile=False)
+    graph = run_epoch.get_concrete_function(
+        tf.constant(TRAIN.images),
+        tf.constant(TRAIN.labels.astype(np.int32)),
+        tf.range(70),
+        tf.zeros(5),
+    ).graph
+    assert sum("While" in operation.type for operation in graph.get_operations()) == 1
+
+
+def test_no_file_of_the_library_reads_the_clock_for_a_result():
+    # Progress is the one place that may.
+    users = [p.name for p in Path(ROOT, "fmnist").rglob("*.py") if "import time" in p.read_text()]
+    assert sorted(users) == ["contract.py", "progress.py"]
