@@ -48,7 +48,8 @@ SWITCHES = {
     "TZ": "UTC",
 }
 
-INSTRUCTIONS = {"avx2", "fma"}
+INSTRUCTIONS = ("avx2", "fma")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def apply() -> None:
@@ -86,17 +87,17 @@ def apply() -> None:
 
 def unmet() -> list[str]:
     """Return the facts of this machine under which the contract does not promise equal bytes."""
-    reasons = []
     if sys.platform != "linux":
         return [f"expected Linux, found {platform.system()}"]
     if platform.machine() != "x86_64":
         return [f"expected an x86-64 processor, found {platform.machine()}"]
+    reasons = []
     if platform.libc_ver()[0] != "glibc":
         reasons.append("expected glibc, found another C library")
-    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    flags = next((set(line.split()) for line in cpuinfo if line.startswith("flags")), set())
-    if missing := INSTRUCTIONS - flags:
-        reasons.append(f"expected a processor with AVX2 and FMA, found none of {sorted(missing)}")
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines()
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    if missing := [name for name in INSTRUCTIONS if name not in flags]:
+        reasons.append(f"expected a processor with {' and '.join(missing)}, found none")
     return reasons
 
 

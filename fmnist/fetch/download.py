@@ -35,12 +35,12 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
     for address in settings.mirrors:
         if not missing:
             break
-        source = mirror(address, settings)
         try:
-            for name in list(missing):
-                _get(source, name, paths[name], settings)
-                missing.remove(name)
-                say(f"{name}: from {address}")
+            with mirror(address, settings) as source:
+                for name in list(missing):
+                    _get(source, name, paths[name], settings)
+                    missing.remove(name)
+                    say(f"{name}: from {address}")
         except MirrorError as reason:
             reasons.append(f"{address}: {name}: {reason}")
             say(f"mirror failed: {reasons[-1]}")

@@ -34,14 +34,17 @@ class Mirror(Protocol):
         """Return a context manager that yields a readable binary file; raise `MirrorError`."""
 
 
-def mirror(address: str, settings: Fetch) -> Mirror:
-    """Return the mirror at ``https://…``, ``http://…``, ``file://…`` or ``apt:package``."""
+@contextmanager
+def mirror(address: str, settings: Fetch) -> Iterator[Mirror]:
+    """Yield the mirror at ``https://…``, ``http://…``, ``file://…`` or ``apt:package``."""
     scheme, _, rest = address.partition(":")
     if scheme == "apt":
-        return AptMirror(rest, settings.read_timeout)
-    if scheme == "file":
-        return FolderMirror(Path(unquote(urlsplit(address).path)))
-    return HttpMirror(address, settings.connect_timeout, settings.read_timeout)
+        with tempfile.TemporaryDirectory(prefix="fmnist-apt-") as folder:
+            yield AptMirror(rest, settings.read_timeout, Path(folder))
+    elif scheme == "file":
+        yield FolderMirror(Path(unquote(urlsplit(address).path)))
+    else:
+        yield HttpMirror(address, settings.connect_timeout, settings.read_timeout)
 
 
 class FolderMirror:
@@ -136,46 +139,45 @@ def _reason(error: Exception) -> MirrorError:
 class AptMirror:
     """A package of the Debian or Ubuntu archive that this machine is set up for.
 
-    Its index and the package go to a temporary folder: no root is needed and the system's own
+    Its index and the package go to a folder of their own: no root is needed, and the system's
     state stays as it is.
     """
 
-    def __init__(self, package: str, read_timeout: float) -> None:
+    def __init__(self, package: str, read_timeout: float, folder: Path) -> None:
         self._package = package
         self._read_timeout = read_timeout
-        self._folder: tempfile.TemporaryDirectory | None = None
+        self._folder = folder
+        self._unpacked = FolderMirror(folder / APT_FOLDER)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """See `Mirror`; the first call downloads the package, the others read from it."""
-        if self._folder is None:
-            self._folder = self._download()
-        with FolderMirror(Path(self._folder.name, APT_FOLDER)).open(name) as file:
+        if not (self._folder / APT_FOLDER).exists():
+            self._download()
+        with self._unpacked.open(name) as file:
             yield file
 
-    def _download(self) -> tempfile.TemporaryDirectory:
-        folder = tempfile.TemporaryDirectory(prefix="fmnist-apt-")
+    def _download(self) -> None:
         for part in ("lists/partial", "cache/archives/partial"):
-            Path(folder.name, part).mkdir(parents=True)
+            (self._folder / part).mkdir(parents=True)
         apt = [
             "apt-get",
             "--quiet",
-            *("-o", f"Dir::State::Lists={folder.name}/lists"),
-            *("-o", f"Dir::Cache={folder.name}/cache"),
+            *("-o", f"Dir::State::Lists={self._folder}/lists"),
+            *("-o", f"Dir::Cache={self._folder}/cache"),
             *("-o", f"Acquire::http::Timeout={self._read_timeout:g}"),
             *("-o", "Acquire::Languages=none"),
             *("-o", "APT::Sandbox::User="),
         ]
-        _run([*apt, "update"], folder.name)
-        _run([*apt, "download", self._package], folder.name)
-        archives = list(Path(folder.name).glob("*.deb"))
+        _run([*apt, "update"], self._folder)
+        _run([*apt, "download", self._package], self._folder)
+        archives = list(self._folder.glob("*.deb"))
         if len(archives) != 1:
             raise MirrorError(f"apt-get left {len(archives)} packages, expected one")
-        _run(["dpkg-deb", "-x", str(archives[0]), "."], folder.name)
-        return folder
+        _run(["dpkg-deb", "-x", str(archives[0]), "."], self._folder)
 
 
-def _run(command: list[str], folder: str) -> None:
+def _run(command: list[str], folder: Path) -> None:
     try:
         subprocess.run(
             command, cwd=folder, check=True, capture_output=True, text=True, timeout=APT_SECONDS

@@ -1,0 +1,165 @@
+"""The numeric contract: the same bytes, whatever the environment."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, copy_project, dvc, make_small, run, set_value
+
+from fmnist import contract
+
+HOSTILE = {
+    "PYTHONHASHSEED": "123",
+    "TZ": "Asia/Kathmandu",
+    "LC_ALL": "tr_TR.UTF-8",
+    "LANG": "tr_TR.UTF-8",
+    "LANGUAGE": "tr",
+    "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2 --xla_cpu_enable_fast_math=true",
+    "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_NUM_INTRAOP_THREADS": "7",
+    "TF_NUM_INTEROP_THREADS": "5",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "DNNL_MAX_CPU_ISA": "SSE41",
+    "OMP_NUM_THREADS": "3",
+    "OPENBLAS_NUM_THREADS": "3",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+    "KERAS_BACKEND": "jax",
+    "KERAS_MAX_EPOCHS": "1",
+    "CUDA_VISIBLE_DEVICES": "0",
+    "MPLBACKEND": "no_such_backend",
+}
+
+
+def lock_of_a_hostile_run(folder: Path, mirror: Path, recipe: str) -> bytes:
+    """Reproduce from nothing under one core, another umask and a hostile home and environment."""
+    home = folder / "home"
+    (home / ".keras").mkdir(parents=True)
+    (home / ".keras" / "keras.json").write_text(json.dumps({"floatx": "float16", "epsilon": 0.1}))
+    settings = "figure.dpi: 33\nsavefig.bbox: tight\nfont.size: 30\naxes.facecolor: red\n"
+    (home / ".config" / "matplotlib").mkdir(parents=True)
+    (home / ".config" / "matplotlib" / "matplotlibrc").write_text(settings)
+    elsewhere = folder / "another folder"
+    elsewhere.mkdir()
+    project = make_small(copy_project(elsewhere), mirror)
+    (project / "matplotlibrc").write_text(settings)
+    set_value(project, "train.recipe", recipe)
+    one_core = ["taskset", "--cpu-list", "0"] if shutil.which("taskset") else []
+    environment = HOSTILE | {
+        "HOME": str(home),
+        "MATPLOTLIBRC": str(project / "matplotlibrc"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+    }
+    command = [*one_core, "sh", "-c", "umask 077; dvc repro"]
+    result = run(project, *command, **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not (home / ".keras" / "models").exists()
+    return (project / "dvc.lock").read_bytes()
+
+
+def test_a_hostile_environment_changes_no_byte(reproduced, tmp_path, mirror):
+    expected = (reproduced / "dvc.lock").read_bytes()
+    assert lock_of_a_hostile_run(tmp_path, mirror, "mlp") == expected
+
+
+@pytest.mark.slow
+def test_a_hostile_environment_changes_no_byte_of_a_convolutional_network(
+    project, tmp_path, mirror
+):
+    set_value(project, "train.recipe", "cnn")
+    dvc(project, "repro")
+    expected = (project / "dvc.lock").read_bytes()
+    assert lock_of_a_hostile_run(tmp_path, mirror, "cnn") == expected
+
+
+def in_a_new_process(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_contract_sets_its_switches_and_removes_their_relatives():
+    program = (
+        "import json, os; from fmnist import contract\n"
+        "contract.apply(); print(json.dumps(dict(os.environ)))"
+    )
+    found = json.loads(in_a_new_process(program, MINE="stays", **HOSTILE).stdout)
+    assert found.items() >= contract.SWITCHES.items()
+    assert found["MINE"] == "stays"
+    assert not {"TF_XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "DNNL_MAX_CPU_ISA"} & set(found)
+    assert not {"NPY_DISABLE_CPU_FEATURES", "KERAS_MAX_EPOCHS", "LANGUAGE"} & set(found)
+
+
+def test_numpy_dispatches_to_no_instructions_beyond_avx2():
+    program = (
+        "from fmnist import contract; contract.apply(); import numpy\n"
+        "print(numpy.show_config('dicts')['SIMD Extensions']['found'])"
+    )
+    assert in_a_new_process(program).stdout == "['X86_V3']\n"
+
+
+def test_the_contract_comes_before_the_libraries_that_read_it():
+    program = "import numpy; from fmnist import contract; contract.apply()"
+    result = in_a_new_process(program)
+    assert "RuntimeError: contract.apply() has to run before importing ['numpy']" in result.stderr
+
+
+def test_masked_processor_features_are_refused():
+    program = "from fmnist import command, contract; command.run(contract.apply)"
+    result = in_a_new_process(program, GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: GLIBC_TUNABLES: expected no hwcaps, which choose other")
+    assert "unset it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "flags", "reason"),
+    [
+        ("darwin", "x86_64", "avx2 fma", "expected Linux, found "),
+        ("linux", "aarch64", "", "expected an x86-64 processor, found aarch64"),
+        ("linux", "x86_64", "sse4_2 avx fma", "expected a processor with avx2, found none"),
+        ("linux", "x86_64", "sse4_2", "expected a processor with avx2 and fma, found none"),
+        ("linux", "x86_64", "fma avx2", None),
+    ],
+)
+def test_a_machine_outside_the_contract_is_named(
+    monkeypatch, tmp_path, capsys, system, machine, flags, reason
+):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : fpu {flags}\n")
+    monkeypatch.setattr("fmnist.contract.CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
+    contract.apply()
+    said = capsys.readouterr().err
+    if reason is None:
+        assert said == ""
+    else:
+        assert said.startswith("warning: results may differ from dvc.lock's on this machine: ")
+        assert reason in said
+
+
+def test_another_c_library_is_named(monkeypatch):
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert "expected glibc, found another C library" in contract.unmet()
+
+
+def test_what_tensorflow_prints_while_loading_is_shown_if_loading_fails():
+    program = (
+        "import os; from fmnist.contract import _quiet\n"
+        "with _quiet(): os.write(2, b'hidden')\n"
+        "with _quiet(): os.write(2, b'shown'); raise ImportError('broken')"
+    )
+    stderr = in_a_new_process(program).stderr
+    assert "hidden" not in stderr
+    assert stderr.startswith("shown")
+    assert stderr.endswith("ImportError: broken\n")

@@ -1,0 +1,236 @@
+"""A changed parameter reruns exactly the stages that it affects: for every value in params.yaml."""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, STAGES, dvc, idx, pixels, set_value
+from test_parameters import leaves
+
+PARAMETERS = leaves(yaml.safe_load((ROOT / "params.yaml").read_text()))
+
+# Every value that reaches a result, another one for it, and the stage that reads it. A key that is
+# missing here fails a test, and so does one whose stage is not the one that DVC names.
+CHANGES = {
+    "fetch.sha256.train-images-idx3-ubyte": ("train-images", "fetch"),
+    "fetch.sha256.train-labels-idx1-ubyte": ("train-labels", "fetch"),
+    "fetch.sha256.t10k-images-idx3-ubyte": ("t10k-images", "fetch"),
+    "fetch.sha256.t10k-labels-idx1-ubyte": ("t10k-labels", "fetch"),
+    "preprocess.split": ("random", "preprocess"),
+    "preprocess.validation_size": (11, "preprocess"),
+    "preprocess.seed": (1, "preprocess"),
+    "preprocess.normalize": ("standardize", "preprocess"),
+    "train.recipe": ("cnn", "train"),
+    "train.seed": (0, "train"),
+    "recipes.mlp.network.architecture": (None, "train"),
+    "recipes.mlp.network.units": ([20], "train"),
+    "recipes.mlp.network.activation": ("tanh", "train"),
+    "recipes.mlp.network.dropout": (0.1, "train"),
+    "recipes.mlp.optimizer.name": (None, "train"),
+    "recipes.mlp.optimizer.learning_rate": (0.02, "train"),
+    "recipes.mlp.optimizer.momentum": (0.5, "train"),
+    "recipes.mlp.optimizer.nesterov": (None, "train"),
+    "recipes.mlp.schedule.name": (None, "train"),
+    "recipes.mlp.batch_size": (16, "train"),
+    "recipes.mlp.epochs": (2, "train"),
+    "recipes.mlp.early_stopping": (
+        {"monitor": "val_loss", "min_delta": 0.0, "patience": 1, "restore_best_weights": True},
+        "train",
+    ),
+    "recipes.mlp.threads": (1, "train"),
+    "recipes.mlp.jit_compile": (False, "train"),
+    "evaluate.batch_size": (7, "evaluate"),
+    "evaluate.threads": (1, "evaluate"),
+    "evaluate.flip": (True, "evaluate"),
+    "plot.dpi": (60, "plot"),
+    "plot.predictions": (2, "plot"),
+    "plot.mistakes": (1, "plot"),
+    "plot.training_images": (8, "plot"),
+}
+# A value that cannot stand alone is changed with those that it belongs to.
+TOGETHER = {
+    "recipes.mlp.network.architecture": {
+        "recipes.mlp.network": {
+            "architecture": "cnn",
+            "filters": [4],
+            "kernel_size": 3,
+            "units": [10],
+            "activation": "relu",
+            "dropout": 0.0,
+        },
+        "recipes.mlp.jit_compile": False,
+    },
+    "recipes.mlp.optimizer.name": {
+        "recipes.mlp.optimizer": {
+            "name": "adam",
+            "learning_rate": 0.01,
+            "beta_1": 0.9,
+            "beta_2": 0.999,
+            "epsilon": 1e-7,
+        }
+    },
+    "recipes.mlp.optimizer.nesterov": {
+        "recipes.mlp.optimizer.nesterov": True,
+        "recipes.mlp.optimizer.momentum": 0.5,
+    },
+    "recipes.mlp.schedule.name": {
+        "recipes.mlp.schedule": {"name": "cosine_decay", "warmup_epochs": 0.0, "alpha": 0.0}
+    },
+}
+# What no result depends on while the recipe is mlp.
+NOTHING = {
+    "fetch.mirrors": ["file:///nowhere"],
+    "fetch.connect_timeout": 1,
+    "fetch.read_timeout": 1,
+    "fetch.retries": 0,
+    "fetch.size_limit": 10**8,
+}
+
+
+def change(folder: Path, mirror: Path, key: str) -> None:
+    """Give ``key`` another value, valid together with the rest."""
+    if key.startswith("fetch.sha256."):
+        images, labels = pixels(60 if "train" in key else 20, seed=9)
+        content = idx(images if "images" in key else labels)
+        name = key.removeprefix("fetch.sha256.")
+        other = shutil.copytree(mirror, folder / "mirror")
+        (other / name).write_bytes(content)
+        set_value(folder, key, hashlib.sha256(content).hexdigest())
+        set_value(folder, "fetch.mirrors", [other.as_uri()])
+    elif key in TOGETHER:
+        for together, value in TOGETHER[key].items():
+            set_value(folder, together, value)
+    else:
+        set_value(folder, key, CHANGES[key][0])
+
+
+def status(folder: Path) -> set[str]:
+    return set(json.loads(dvc(folder, "status", "--json")))
+
+
+def test_every_value_of_params_yaml_has_an_entry_here():
+    other_recipes = {key for key in PARAMETERS if key.startswith("recipes.cnn.")}
+    assert len(other_recipes) > 10
+    assert CHANGES.keys() | NOTHING.keys() | other_recipes == PARAMETERS.keys()
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_dvc_names_exactly_the_stage_that_reads_the_value(key, project, mirror):
+    change(project, mirror, key)
+    assert status(project) == {CHANGES[key][1]}
+
+
+@pytest.mark.parametrize("key", NOTHING)
+def test_dvc_names_no_stage_for_a_value_that_reaches_no_result(key, project):
+    set_value(project, key, NOTHING[key])
+    assert status(project) == set()
+
+
+def test_dvc_names_no_stage_for_any_value_of_a_recipe_that_is_not_chosen(project):
+    for key, value in PARAMETERS.items():
+        if key.startswith("recipes.cnn."):
+            set_value(project, key, [value, "other"])
+    assert status(project) == set()
+
+
+def md5s(folder: Path) -> dict[str, dict[str, str]]:
+    """Return for each stage its dependencies' hashes, as dvc.lock has them."""
+    stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    return {
+        stage: {dep["path"]: dep["md5"] for dep in entry["deps"]} for stage, entry in stages.items()
+    }
+
+
+def reproduce(folder: Path) -> list[str]:
+    """Run the pipeline; return the stages that were executed."""
+    return re.findall(r"^Running stage '(\w+)'", dvc(folder, "repro"), flags=re.MULTILINE)
+
+
+def check_real_run(folder: Path, named: set[str]) -> list[str]:
+    """Run, and check that besides ``named`` just those stages ran whose inputs' bytes changed."""
+    before = md5s(folder)
+    executed = reproduce(folder)
+    after = md5s(folder)
+    expected = [stage for stage in STAGES if stage in named or before[stage] != after[stage]]
+    assert executed == expected
+    assert status(folder) == set()
+    return executed
+
+
+@pytest.mark.parametrize(
+    ("key", "executed"),
+    [
+        ("preprocess.seed", ["preprocess"]),  # the last images are held out whatever the seed
+        ("train.seed", ["train", "evaluate", "plot"]),
+        ("plot.dpi", ["plot"]),
+    ],
+)
+def test_a_real_run_executes_just_what_is_affected(key, executed, project, mirror):
+    change(project, mirror, key)
+    assert check_real_run(project, {CHANGES[key][1]}) == executed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_real_run_executes_just_what_is_affected_for_every_value(key, project, mirror):
+    change(project, mirror, key)
+    check_real_run(project, {CHANGES[key][1]})
+
+
+def test_a_recipe_comes_back_from_the_run_cache_and_another_ones_edit_is_not_seen(project):
+    first = (project / "dvc.lock").read_bytes()
+    set_value(project, "train.recipe", "cnn")
+    assert reproduce(project)[0] == "train"
+    set_value(project, "recipes.mlp.epochs", 1)
+    assert status(project) == set()
+    set_value(project, "recipes.mlp.epochs", 3)
+    set_value(project, "train.recipe", "mlp")
+    output = dvc(project, "repro")
+    assert "Stage 'train' is cached - skipping run" in output
+    assert "Running stage" not in output
+    assert (project / "dvc.lock").read_bytes() == first
+
+
+def test_nothing_runs_when_nothing_changed(project):
+    assert status(project) == set()
+    assert reproduce(project) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "stages"),
+    [
+        ("prepare", {"preprocess", "train", "evaluate", "plot"}),
+        ("train", {"train", "evaluate"}),
+        ("evaluate", {"evaluate"}),
+        ("plot", {"plot"}),
+        ("run", set()),
+        ("develop", set()),
+    ],
+)
+def test_a_changed_pin_is_seen_by_the_stages_whose_results_it_decides(group, stages, project):
+    path = project / "pyproject.toml"
+    head, _, tail = path.read_text().partition(f"\n{group} = [")
+    path.write_text(f"{head}\n{group} = [{tail.replace('==', '==99.', 1)}")
+    assert status(project) == stages
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("fmnist/plot/parameters.py", {"plot"}),
+        ("fmnist/train/epoch.py", {"train"}),
+        ("fmnist/evaluate/metrics.py", {"evaluate"}),
+        ("fmnist/fetch/mirrors.py", {"fetch"}),
+        ("fmnist/preprocess/split.py", {"preprocess"}),
+        ("commands/check.py", set()),
+        ("README.md", set()),
+    ],
+)
+def test_changed_code_is_seen_by_the_stages_that_run_it(file, stages, project):
+    with (project / file).open("a") as source:
+        source.write("# changed\n")
+    assert status(project) == stages
