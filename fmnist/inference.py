@@ -4,13 +4,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fmnist import head
+
 
 class Predictor:
     """A network compiled for prediction; it follows the weights as they are trained."""
 
     def __init__(self, model: keras.Model, batch_size: int) -> None:
         self._batch_size = batch_size
-        self._forward = tf.function(lambda images: model(images, training=False))
+        features, classifier = head.part(model)
+        classify = tf.function(lambda x: classifier(x, training=False), jit_compile=True)
+        self._forward = tf.function(lambda images: classify(features(images, training=False)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities float32 [N, 10] of images float32 [N, height, width]."""

@@ -13,13 +13,14 @@ from fmnist.plot.canvas import BLUE
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> Figure:
     """Draw how many images of each true class (row) were given each class (column)."""
     every = range(len(CLASSES))
-    counts = pd.crosstab(labels, predicted).reindex(index=every, columns=every, fill_value=0)
-    shares = (counts / counts.sum(axis="columns").clip(lower=1).to_numpy()[:, None]).to_numpy()
+    counts = np.zeros((len(CLASSES), len(CLASSES)), int)
+    np.add.at(counts, (labels, predicted), 1)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
 
     figure = Figure(figsize=(8, 7.2))
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(counts.to_numpy()):
+    for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=10)

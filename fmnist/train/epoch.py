@@ -10,6 +10,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from fmnist import head
+
 RunEpoch = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -28,12 +30,19 @@ def compile_epoch(
     """
     variables = model.trainable_variables
     optimizer.build(variables)
+    features, classifier = head.part(model)
+
+    def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        probabilities = classifier(x, training=True)  # [B, 10]
+        return keras.losses.sparse_categorical_crossentropy(labels, probabilities), probabilities
+
+    if not jit_compile:
+        classify = tf.function(classify, jit_compile=True)
 
     def step(images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         optimizer.learning_rate.assign(rate)
         with tf.GradientTape() as tape:
-            probabilities = model(images, training=True)  # [B, 10]
-            losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)  # [B]
+            losses, probabilities = classify(features(images, training=True), labels)
             loss = tf.reduce_mean(losses)
         optimizer.apply(tape.gradient(loss, variables), variables)
         right = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), labels)

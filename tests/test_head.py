@@ -1,0 +1,29 @@
+"""A network in two parts."""
+
+import keras
+import numpy as np
+import pytest
+from test_train import recipe
+
+from fmnist import head
+from fmnist.train import network
+
+MATRIX_PRODUCTS, CONVOLUTIONS = keras.layers.Dense, keras.layers.Conv2D
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_the_parts_are_the_whole_with_convolutions_before_matrix_products(name):
+    model = network.build(recipe(name).network, (28, 28))
+    features, classifier = head.part(model)
+    assert not any(isinstance(layer, MATRIX_PRODUCTS) for layer in features.layers)
+    assert not any(isinstance(layer, CONVOLUTIONS) for layer in classifier.layers)
+    images = np.random.default_rng(0).random((4, 28, 28), dtype=np.float32)
+    in_parts = classifier(features(images)).numpy()
+    np.testing.assert_allclose(in_parts, model(images).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_the_parts_share_their_weights_with_the_whole(name):
+    model = network.build(recipe(name).network, (28, 28))
+    shared = [weight for part in head.part(model) for weight in part.weights]
+    assert {id(weight) for weight in shared} == {id(weight) for weight in model.weights}

@@ -1,0 +1,179 @@
+"""Stages and commands as a user meets them: what they write, and what they say of bad input."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import dvc, run, set_value
+
+from fmnist.classes import CLASSES
+from fmnist.dataset import Images
+
+
+def test_the_prepared_data_follow_their_contract(reproduced):
+    prepared = reproduced / "data" / "prepared"
+    train, validation, test = (
+        Images.load(prepared / f"{name}.npz") for name in ("train", "validation", "test")
+    )
+    assert [part.images.shape for part in (train, validation, test)] == [
+        (47, 28, 28),
+        (13, 28, 28),
+        (20, 28, 28),
+    ]
+    assert json.loads((prepared / "normalization.json").read_text()) == {
+        "shift": 0.0,
+        "scale": 255.0,
+    }
+
+
+def test_the_trained_network_loads_with_plain_keras(reproduced):
+    model = keras.saving.load_model(reproduced / "models" / "model.keras", safe_mode=True)
+    test = Images.load(reproduced / "data" / "prepared" / "test.npz")
+    with np.load(reproduced / "data" / "predictions.npz", allow_pickle=False) as saved:
+        probabilities, labels = saved["probabilities"], saved["labels"]
+    assert probabilities.dtype == np.float32
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, test.labels)
+    np.testing.assert_allclose(probabilities, model.predict(test.images, verbose=0), atol=1e-6)
+    loss, accuracy = model.evaluate(test.images, test.labels, verbose=0)
+    metrics = json.loads((reproduced / "metrics" / "test.json").read_text())
+    assert (metrics["accuracy"], metrics["loss"]) == pytest.approx((accuracy, loss), abs=1e-5)
+
+
+def test_tables_and_metrics_follow_their_contract(reproduced):
+    with (reproduced / "plots" / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert list(history[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    train = json.loads((reproduced / "metrics" / "train.json").read_text())
+    assert list(train) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert str(train["val_loss"]) == history[-1]["val_loss"]
+    test = json.loads((reproduced / "metrics" / "test.json").read_text())
+    assert list(test) == [
+        "accuracy",
+        "accuracy_standard_error",
+        "loss",
+        "loss_standard_error",
+        "correct",
+        "top_2_accuracy",
+        "expected_calibration_error",
+        "per_class",
+    ]
+    with (reproduced / "plots" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert list(rows[0]) == ["actual", "predicted"]
+    assert {value for row in rows for value in row.values()} <= set(CLASSES)
+    assert sum(row["actual"] == row["predicted"] for row in rows) == test["correct"]
+
+
+def test_flips_at_test_time_are_reported_beside_the_plain_figures(project):
+    plain = json.loads((project / "metrics" / "test.json").read_text())
+    set_value(project, "evaluate.flip", True)
+    result = run(project, "python", "-m", "stages.evaluate")
+    assert result.returncode == 0, result.stderr
+    both = json.loads((project / "metrics" / "test.json").read_text())
+    flip = both.pop("flip")
+    assert both == plain
+    assert flip.keys() == plain.keys()
+    assert flip["loss"] != plain["loss"]
+
+
+def test_dvc_reads_the_metrics_and_the_plots(reproduced):
+    metrics = json.loads(dvc(reproduced, "metrics", "show", "--json"))
+    files = metrics[""]["data"]
+    assert set(files) == {"metrics/train.json", "metrics/test.json"}
+    assert set(files["metrics/test.json"]["data"]["per_class"]) == set(CLASSES)
+    plots = json.loads(dvc(reproduced, "plots", "show", "--json"))["data"]
+    assert {"accuracy", "loss", "confusion"} <= set(plots)
+    assert all(len(plots[name]) >= 1 for name in ("accuracy", "loss", "confusion"))
+
+
+def test_show_ends_with_the_metrics_and_the_predictions(reproduced):
+    result = run(reproduced, "python", "-m", "commands.show")
+    test = json.loads((reproduced / "metrics" / "test.json").read_text())
+    assert f"Test accuracy {test['accuracy']:.4f} +- " in result.stdout
+    assert f"({test['correct']} of 20 images right" in result.stdout
+    assert result.stdout.count("image ") == 3
+
+
+def test_show_says_what_is_missing(project):
+    (project / "metrics" / "test.json").unlink()
+    result = run(project, "python", "-m", "commands.show")
+    assert result.returncode == 2
+    assert result.stderr == "error: metrics/test.json: no such file; `dvc repro` makes it\n"
+
+
+@pytest.mark.parametrize(
+    ("stage", "file", "damage", "message"),
+    [
+        ("preprocess", "data/raw/train-images-idx3-ubyte", lambda b: b[:-1], "bytes for sizes"),
+        (
+            "preprocess",
+            "data/raw/t10k-labels-idx1-ubyte",
+            lambda b: b"\0" * 9,
+            "expected IDX labels",
+        ),
+        (
+            "train",
+            "data/prepared/train.npz",
+            lambda b: b[:999],
+            "expected an .npz file without pickles",
+        ),
+        (
+            "evaluate",
+            "models/model.keras",
+            lambda b: b[:999],
+            "expected a network that plain Keras",
+        ),
+        ("plot", "data/predictions.npz", lambda b: b"", "expected an .npz file without pickles"),
+        ("plot", "metrics/test.json", lambda b: b"{", "expected JSON"),
+    ],
+)
+def test_damaged_input_ends_a_stage_with_one_line_that_names_the_file(
+    project, stage, file, damage, message
+):
+    path = project / file
+    content = path.read_bytes()
+    path.unlink()  # it may be a link into the cache
+    path.write_bytes(damage(content))
+    result = run(project, "python", "-m", f"stages.{stage}")
+    assert result.returncode == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"error: {file}: ")
+    assert message in errors[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_swapped_raw_files_are_named(project):
+    raw = project / "data" / "raw"
+    images, test = raw / "train-images-idx3-ubyte", raw / "t10k-images-idx3-ubyte"
+    first, second = images.read_bytes(), test.read_bytes()
+    for path, content in ((images, second), (test, first)):
+        path.unlink()
+        path.write_bytes(content)
+    result = run(project, "python", "-m", "stages.preprocess")
+    assert result.returncode == 2
+    assert "train-labels-idx1-ubyte: expected 20 labels, one an image, found 60" in result.stderr
+
+
+def test_a_wrong_parameter_ends_its_stage_before_any_work(project):
+    before = (project / "models" / "model.keras").read_bytes()
+    set_value(project, "recipes.mlp.batch_size", 0)
+    result = run(project, "python", "-m", "stages.train")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: params.yaml: recipes.mlp.batch_size: expected to be greater than 0, found 0\n"
+    )
+    assert (project / "models" / "model.keras").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(project):
+    (project / "data" / "prepared").rename(project / "prepared")
+    (project / "data" / "prepared").write_text("another")
+    result = run(project, "python", "-m", "stages.preprocess")
+    assert result.returncode == 2
+    assert result.stderr == "error: data/prepared: File exists\n"
