@@ -15,8 +15,9 @@ from conftest import ROOT, run, set_value
 
 from fmnist import parameters
 from fmnist.command import InputError
+from fmnist.fetch.apt import AptMirror
 from fmnist.fetch.download import download
-from fmnist.fetch.mirrors import AptMirror, MirrorError
+from fmnist.fetch.mirror import MirrorError
 from fmnist.fetch.parameters import RAW_FILES, Fetch
 
 CONTENT = {name: f"content of {name}".encode() * 1000 for name in RAW_FILES}

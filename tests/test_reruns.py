@@ -224,7 +224,7 @@ def test_a_changed_pin_is_seen_by_the_stages_whose_results_it_decides(group, sta
         ("fmnist/plot/parameters.py", {"plot"}),
         ("fmnist/train/epoch.py", {"train"}),
         ("fmnist/evaluate/metrics.py", {"evaluate"}),
-        ("fmnist/fetch/mirrors.py", {"fetch"}),
+        ("fmnist/fetch/http.py", {"fetch"}),
         ("fmnist/preprocess/split.py", {"preprocess"}),
         ("commands/check.py", set()),
         ("README.md", set()),

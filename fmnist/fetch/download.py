@@ -3,13 +3,19 @@
 import gzip
 import hashlib
 import shutil
+import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote, urlsplit
 
 from fmnist.command import InputError
-from fmnist.fetch.mirrors import BrokenOffError, Mirror, MirrorError, mirror
+from fmnist.fetch.apt import AptMirror
+from fmnist.fetch.folder import FolderMirror
+from fmnist.fetch.http import HttpMirror
+from fmnist.fetch.mirror import BrokenOffError, Mirror, MirrorError
 from fmnist.fetch.parameters import Fetch
 from fmnist.files import replacing
 
@@ -36,7 +42,7 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
         if not missing:
             break
         try:
-            with mirror(address, settings) as source:
+            with _mirror(address, settings) as source:
                 for name in list(missing):
                     _get(source, name, paths[name], settings)
                     missing.remove(name)
@@ -50,6 +56,19 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
             " see why these failed:\n" + "\n".join(reasons)
         )
     return paths
+
+
+@contextmanager
+def _mirror(address: str, settings: Fetch) -> Iterator[Mirror]:
+    """Yield the mirror at ``https://…``, ``http://…``, ``file://…`` or ``apt:package``."""
+    scheme, _, rest = address.partition(":")
+    if scheme == "apt":
+        with tempfile.TemporaryDirectory(prefix="fmnist-apt-") as folder:
+            yield AptMirror(rest, settings.read_timeout, Path(folder))
+    elif scheme == "file":
+        yield FolderMirror(Path(unquote(urlsplit(address).path)))
+    else:
+        yield HttpMirror(address, settings.connect_timeout, settings.read_timeout)
 
 
 def _is_intact(path: Path) -> bool:

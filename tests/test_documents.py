@@ -1,0 +1,81 @@
+"""README and the other documents say what is the case."""
+
+import hashlib
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from conftest import ROOT, STAGES, dvc
+
+README = (ROOT / "README.md").read_text()
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def test_the_table_of_stages_is_that_of_dvc_yaml():
+    rows = re.findall(r"^\| (\w+) \| (.+) \| (.+) \|$", README, flags=re.MULTILINE)
+    table = {name: (text, parameters) for name, text, parameters in rows if name in STAGES}
+    assert tuple(table) == STAGES
+    for name, (text, parameters) in table.items():
+        assert text == GRAPH[name]["desc"]
+        tracked = [key for key in GRAPH[name]["params"] if isinstance(key, str)]
+        assert re.findall(r"`(.+?)`", parameters) == [
+            key.replace("${train.recipe}", "<train.recipe>") for key in tracked
+        ]
+
+
+def test_the_drawn_graph_is_that_of_dvc(reproduced):
+    drawn = re.search(r"```mermaid\n(.+?)```", README, flags=re.DOTALL)[1]
+    ours = set(re.findall(r"(\w+) --> (\w+)", drawn))
+    dag = dvc(reproduced, "dag", "--mermaid")
+    names = dict(re.findall(r'(node\d+)\["(\w+)"\]', dag))
+    assert ours == {(names[a], names[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", dag)}
+
+
+def test_the_figures_are_those_of_the_committed_metrics():
+    test = json.loads((ROOT / "metrics" / "test.json").read_text())
+    train = json.loads((ROOT / "metrics" / "train.json").read_text())
+    said = f"accuracy {test['accuracy']:.4f} ± {test['accuracy_standard_error']:.4f}"
+    assert said in " ".join(README.split())
+    assert f"validation accuracy {train['val_accuracy']:.4f}" in README
+
+
+def test_every_metric_is_defined():
+    test = json.loads((ROOT / "metrics" / "test.json").read_text())
+    for name in test:
+        assert f"`{name}" in README, name
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+def test_every_linked_file_exists(document):
+    path = ROOT / document
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text())
+    for link in links:
+        assert (path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_exists(document):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    shown = re.findall(
+        r"(?:^|`|\" )make ([a-z-]+)", (ROOT / document).read_text(), flags=re.MULTILINE
+    )
+    assert {"repro", "test"} <= set(shown) <= set(targets)
+
+
+def test_the_committed_lock_file_is_that_of_the_committed_code():
+    listed = subprocess.run(
+        ["git", "ls-files", "--error-unmatch", "dvc.lock"], cwd=ROOT, capture_output=True
+    )
+    assert listed.returncode == 0
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    for stage in STAGES:
+        for dep in lock[stage]["deps"]:
+            if dep["path"].endswith(".py"):
+                found = hashlib.md5((ROOT / dep["path"]).read_bytes()).hexdigest()
+                assert found == dep["md5"], f"{dep['path']} changed after {stage}: `make repro`"
+        for out in lock[stage]["outs"]:
+            if out["path"].startswith(("metrics/", "plots/")):
+                found = hashlib.md5((ROOT / out["path"]).read_bytes()).hexdigest()
+                assert found == out["md5"], f"{out['path']} is not what {stage} wrote"
