@@ -8,6 +8,11 @@ the same too. So convolutions stay outside and matrix products go inside; see ``
 
 import keras
 
+# Images times inputs of a layer, a thread, of which XLA makes one block whatever the cache: Eigen
+# blocks the gradient of a layer's weights by what is left of an L2 cache, which is 256 KB at least,
+# beside an L1 cache of 32 KB: (L2 - L1) / 16 bytes.
+BLOCK = 14_336
+
 
 def part(model: keras.Sequential) -> tuple[keras.Sequential, keras.Sequential]:
     """Return the layers before the first Dense layer, and the others, as two networks.
@@ -19,3 +24,13 @@ def part(model: keras.Sequential) -> tuple[keras.Sequential, keras.Sequential]:
     features = keras.Sequential([image, *model.layers[:dense]])
     vector = keras.Input(features.output_shape[1:])
     return features, keras.Sequential([vector, *model.layers[dense:]])
+
+
+def cache_bound(model: keras.Sequential, batch_size: int, threads: int) -> list[str]:
+    """Return the Dense layers whose training may depend on the size of the processor's cache."""
+    return [
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Dense)
+        and layer.input.shape[-1] * batch_size > BLOCK * threads
+    ]
