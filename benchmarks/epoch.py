@@ -5,9 +5,10 @@ round runs both, each in a process of its own, so that a noisy machine hurts bot
 the numeric contract's switches, ``fit`` with Keras' and TensorFlow's defaults.
 
 Reads       params.yaml, data/prepared/train.npz
-Usage       python -m benchmarks.epoch [rounds]
+Usage       python -m benchmarks.epoch
 """
 
+import itertools
 import json
 import statistics
 import subprocess
@@ -30,7 +31,7 @@ def main() -> None:
     elif sys.argv[1:] == ["fit"]:
         print(json.dumps(time_fit()))
     else:
-        compare(rounds=int(sys.argv[1]) if sys.argv[1:] else 5)
+        compare(rounds=7)
 
 
 def compare(rounds: int) -> None:
@@ -94,17 +95,28 @@ def time_fit() -> list[float]:
     """Return the seconds of epochs of ``model.fit`` as a user writes it."""
     recipe = parameters.read("recipes.mlp", Recipe)
 
+    import keras
+
     from fmnist.dataset import Images
     from fmnist.train import network
 
     train = Images.load(PREPARED)
     model = network.build(recipe.network, train.images.shape[1:])
     model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    return _seconds(
-        lambda number: model.fit(
-            train.images, train.labels, batch_size=recipe.batch_size, verbose=0
-        )
+    clock: list[float] = []
+    times = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
+        on_train_end=lambda logs: clock.append(time.perf_counter()),
     )
+    model.fit(
+        train.images,
+        train.labels,
+        batch_size=recipe.batch_size,
+        epochs=EPOCHS + 1,
+        verbose=0,
+        callbacks=[times],
+    )
+    return [end - start for start, end in itertools.pairwise(clock)][1:]
 
 
 def _seconds(epoch: Callable[[int], object]) -> list[float]:

@@ -34,15 +34,15 @@ def main() -> None:
         faults.append(f"{parameters.PATH}: recipes: expected a mapping, found {recipes!r}")
         recipes = {}
     schemas = SECTIONS | {f"recipes.{name}": Recipe for name in recipes}
+    read = {}
     for key, schema in schemas.items():
         try:
-            parameters.read(key, schema)
+            read[key] = parameters.read(key, schema)
         except InputError as error:
             faults.append(str(error))
-    chosen = (values.get("train") or {}).get("recipe")
-    if isinstance(chosen, str) and chosen not in recipes:
+    if "train" in read and (chosen := read["train"].recipe) not in recipes:
         faults.append(
-            f"{parameters.PATH}: train.recipe: expected one of {', '.join(recipes)},"
+            f"{parameters.PATH}: train.recipe: expected one of {', '.join(map(str, recipes))},"
             f" found {chosen!r}"
         )
     if faults:

@@ -3,11 +3,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# uv of this machine, not the one in .venv that writes the lock, which pip has to be able to replace.
+PATH=$(printf %s ":$PATH:" | sed "s#:$PWD/.venv/bin:#:#g")
+
 supported() {
-    "$1" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+    "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
 }
 
-if ! supported .venv/bin/python; then
+if ! supported .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null; then
     for python in python3 python3.13 python3.12 python3.11 none; do
         supported "$python" && break
     done
@@ -19,8 +22,8 @@ if ! supported .venv/bin/python; then
     "$python" -m venv .venv
 fi
 
-echo "Installing 2.3 GB of packages into .venv: less than a minute from a near mirror" >&2
-if command -v uv >/dev/null && [ "$(command -v uv)" != "$PWD/.venv/bin/uv" ]; then
+echo "Installing 2.7 GB of packages into .venv: less than a minute from a near mirror" >&2
+if command -v uv >/dev/null; then
     uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock
 else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \

@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 a negative verdict, 2 bad input or could not run.
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 
@@ -14,6 +15,7 @@ class InputError(Exception):
 
 def run(main: Callable[[], int | None]) -> None:
     """Run ``main`` and end the process with its exit code; an `InputError` ends it with 2."""
+    warnings.formatwarning = lambda message, *details: f"warning: {message}\n"
     try:
         status = main()
     except InputError as error:

@@ -20,7 +20,7 @@ from fmnist.command import InputError
 FAMILIES = (
     *("TF_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_", "CUDA_", "ABSL_"),
     *("NPY_", "OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_"),
-    *("MPL", "MATPLOTLIB", "LC_", "LANGUAGE"),
+    *("MPL", "MATPLOTLIB", "FREETYPE_", "LC_", "LANGUAGE"),
 )
 
 SWITCHES = {

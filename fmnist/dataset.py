@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fmnist import arrays
+from fmnist.command import InputError
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,26 @@ class Images:
     labels: np.ndarray
 
     @classmethod
-    def load(cls, path: Path) -> "Images":
-        """Read and check a file; see `arrays.load` for what is raised."""
-        return cls(
+    def load(cls, path: Path, like: "Images | None" = None) -> "Images":
+        """Read and check a file.
+
+        Args:
+            like: images whose height and width these must have.
+
+        Raises:
+            InputError: as `arrays.load`, or images of another size.
+        """
+        loaded = cls(
             *arrays.load(
                 path, images=("float32", ("N", "height", "width")), labels=("uint8", ("N",))
             )
         )
+        if like is not None and loaded.images.shape[1:] != like.images.shape[1:]:
+            raise InputError(
+                f"{path}: expected images of {list(like.images.shape[1:])} pixels, found"
+                f" {list(loaded.images.shape[1:])}; delete it and run `dvc repro`"
+            )
+        return loaded
 
     def save(self, path: Path) -> None:
         """Write the file."""

@@ -1,9 +1,10 @@
 """Part a network before its first Dense layer, so that its matrix products can be left to XLA.
 
 Outside XLA, TensorFlow gives a matrix product to oneDNN, which sums it in blocks that depend on the
-size of the processor's cache: machines then differ in the last digits. XLA's products were the same
-on every processor tried, but its convolutions are several times slower than oneDNN's, which were
-the same too. So convolutions stay outside and matrix products go inside; see ``docs/contract.md``.
+size of the processor's cache: machines then differ in the last digits. In XLA they were the same on
+every processor tried, up to the size that `cache_bound` checks. XLA's convolutions are several
+times slower than oneDNN's, which were the same too; so only what follows them goes to XLA. What
+was measured stands in ``docs/contract.md``.
 """
 
 import keras

@@ -18,11 +18,14 @@ def check(*groups: str, path: Path = PATH) -> None:
     Raises:
         InputError: one line for each package that is missing or has another version.
     """
-    pins = tomllib.loads(path.read_text(encoding="utf-8"))["dependency-groups"]
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))["dependency-groups"]
+        pins = {group: [pin.split("==") for pin in tables[group]] for group in groups}
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise InputError(f"{path}: expected dependency-groups {groups}: {error}") from None
     faults = []
     for group in groups:
-        for pin in pins[group]:
-            name, version = pin.split("==")
+        for name, version in pins[group]:
             try:
                 installed = metadata.version(name)
             except metadata.PackageNotFoundError:
@@ -30,7 +33,8 @@ def check(*groups: str, path: Path = PATH) -> None:
             if installed != version:
                 faults.append(
                     f"{path}: dependency-groups.{group}: expected {name} {version} installed,"
-                    f" found {installed}; `make install` installs what the lock says"
+                    f" found {installed}; `sh commands/install.sh` mends it (after `make lock`, if"
+                    " the pin is new)"
                 )
     if faults:
         raise InputError("\n".join(faults))

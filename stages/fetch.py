@@ -22,7 +22,7 @@ def main() -> None:
     contract.apply()
 
     if mirrors := os.environ.get("FMNIST_MIRRORS", "").split():
-        overridden = settings.model_dump() | {"mirrors": mirrors}
+        overridden = settings.model_dump(by_alias=True) | {"mirrors": mirrors}
         settings = parameters.validate(overridden, Fetch, "fetch", source="FMNIST_MIRRORS")
     for name, path in download(settings, KEPT).items():
         place(path, RAW / name)

@@ -28,13 +28,17 @@ def main() -> None:
     from fmnist.train.saving import save
 
     train = Images.load(PREPARED / "train.npz")
-    validation = Images.load(PREPARED / "validation.npz")
+    validation = Images.load(PREPARED / "validation.npz", like=train)
 
     fitted = fit(recipe, settings.seed, train, validation, Progress(recipe.epochs))
 
+    print(
+        f"{len(fitted.history)} of at most {recipe.epochs} epochs; weights of epoch"
+        f" {fitted.scores['epoch']} saved"
+    )
     save(fitted.model, Path("models/model.keras"))
     first_batch(recipe, settings.seed, train).save(Path("data/first_batch.npz"))
-    write_json(Path("metrics/train.json"), fitted.figures)
+    write_json(Path("metrics/train.json"), fitted.scores)
     write_rows(Path("plots/history.csv"), fitted.history)
 
 

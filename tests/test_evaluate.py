@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from fmnist import figures
+from fmnist import scores
 from fmnist.calibration import calibration
 from fmnist.classes import CLASSES
 from fmnist.command import InputError
@@ -59,7 +59,7 @@ def test_precision_recall_and_f1_agree_with_counts_by_hand():
 
 
 def test_loss_agrees_with_scikit_learn_and_with_keras():
-    losses = figures.losses(PROBABILITIES, LABELS)
+    losses = scores.losses(PROBABILITIES, LABELS)
     exact = PROBABILITIES / PROBABILITIES.sum(axis=1, keepdims=True, dtype=np.float64)
     assert losses.mean() == pytest.approx(log_loss(LABELS, exact), abs=1e-6)
     keras_losses = keras.losses.sparse_categorical_crossentropy(LABELS, PROBABILITIES)
@@ -67,7 +67,7 @@ def test_loss_agrees_with_scikit_learn_and_with_keras():
 
 
 def test_a_probability_of_zero_gives_a_large_but_finite_loss():
-    losses = figures.losses(np.array([[0, 1]], np.float32), np.array([0], np.uint8))
+    losses = scores.losses(np.array([[0, 1]], np.float32), np.array([0], np.uint8))
     assert losses[0] == pytest.approx(87.336, abs=1e-3)
 
 
@@ -134,8 +134,23 @@ def test_a_network_that_carries_code_is_refused(tmp_path):
 
 def test_a_network_for_other_images_or_classes_is_refused(tmp_path):
     path = tmp_path / "model.keras"
-    keras.Sequential([keras.Input((14, 14)), keras.layers.Flatten()]).save(path)
+    keras.Sequential([keras.Input((14, 14)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
+        path
+    )
     with pytest.raises(InputError, match=r"from \(None, 28, 28\) to \(None, 10\), found one from"):
+        load(path, IMAGES)
+
+
+def test_a_network_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "model.keras"
+    image = keras.Input((28, 28))
+    flat = keras.layers.Flatten()(image)
+    branches = keras.layers.Dense(10)(flat) + keras.layers.Dense(10)(flat)
+    keras.Model(image, branches).save(path)
+    with pytest.raises(InputError, match="expected a Sequential network with a Dense layer, found"):
+        load(path, IMAGES)
+    keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()]).save(path)
+    with pytest.raises(InputError, match="expected a Sequential network with a Dense layer, found"):
         load(path, IMAGES)
 
 

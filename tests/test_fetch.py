@@ -18,8 +18,9 @@ from fmnist.command import InputError
 from fmnist.fetch.apt import AptMirror
 from fmnist.fetch.download import download
 from fmnist.fetch.mirror import MirrorError
-from fmnist.fetch.parameters import RAW_FILES, Fetch
+from fmnist.fetch.parameters import Fetch, Hashes
 
+RAW_FILES = [field.alias for field in Hashes.model_fields.values()]
 CONTENT = {name: f"content of {name}".encode() * 1000 for name in RAW_FILES}
 FIRST = RAW_FILES[0]
 
@@ -219,6 +220,14 @@ def test_the_environment_overrides_the_mirrors_and_is_checked(project, mirror):
     assert "error: FMNIST_MIRRORS: fetch.mirrors.0: expected to match pattern" in result.stderr
 
 
+def test_a_folder_that_cannot_be_read_is_a_mirror_that_fails(good, tmp_path):
+    odd = tmp_path / "odd"
+    (odd / f"{FIRST}.gz").mkdir(parents=True)
+    said: list[str] = []
+    download(settings(odd.as_uri(), good), tmp_path / "kept", said.append)
+    assert said[0].endswith(f"{odd}/{FIRST}.gz: Is a directory")
+
+
 def test_an_archive_without_the_package_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
@@ -239,5 +248,5 @@ def test_the_real_data_come_from_the_debian_archive(tmp_path, monkeypatch):
         paths = download(only_apt, tmp_path)
     except InputError as error:
         pytest.skip(f"the archive of packages is out of reach: {error}")
-    assert paths.keys() == real.sha256.keys()
+    assert paths.keys() == real.sha256.model_dump(by_alias=True).keys()
     check_kept(tmp_path)

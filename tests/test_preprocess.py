@@ -51,7 +51,7 @@ def test_a_file_that_is_not_whole_idx_images_is_refused_by_name(tmp_path, conten
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (LABELS[:-1], "expected 30 labels, one an image, found 29"),
+        (LABELS[:-1], "expected a label for each of the 30 images beside it, found 29"),
         (np.full(30, 10), "expected labels 0 to 9, found 10"),
         (IMAGES, "expected IDX labels (magic number 00000801), found 00000803"),
     ],

@@ -137,6 +137,18 @@ def test_dvc_names_no_stage_for_any_value_of_a_recipe_that_is_not_chosen(project
     assert status(project) == set()
 
 
+def test_dvc_names_train_for_every_value_of_the_recipe_once_it_is_chosen(project):
+    set_value(project, "train.recipe", "cnn")
+    dvc(project, "commit", "--force", "train")  # records the parameters as they are now
+    assert status(project) == set()
+    for key, value in PARAMETERS.items():
+        if key.startswith("recipes.cnn."):
+            set_value(project, key, [value, "other"])
+            assert "train" in status(project), key
+            set_value(project, key, 3 if key.endswith(".epochs") else value)
+    assert status(project) == set()
+
+
 def md5s(folder: Path) -> dict[str, dict[str, str]]:
     """Return for each stage its dependencies' hashes, as dvc.lock has them."""
     stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]

@@ -157,7 +157,10 @@ def test_swapped_raw_files_are_named(project):
         path.write_bytes(content)
     result = run(project, "python", "-m", "stages.preprocess")
     assert result.returncode == 2
-    assert "train-labels-idx1-ubyte: expected 20 labels, one an image, found 60" in result.stderr
+    assert (
+        "train-labels-idx1-ubyte: expected a label for each of the 20 images beside it, found 60"
+        in result.stderr
+    )
 
 
 def test_a_wrong_parameter_ends_its_stage_before_any_work(project):

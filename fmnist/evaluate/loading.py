@@ -29,6 +29,13 @@ def load(path: Path, images: np.ndarray) -> keras.Model:
             f" {' '.join(str(error).split())[:300]}; delete it and run `dvc repro`"
         ) from None
     wanted = (None, *images.shape[1:]), (None, len(CLASSES))
+    if not isinstance(model, keras.Sequential) or not any(
+        isinstance(layer, keras.layers.Dense) for layer in model.layers
+    ):
+        raise InputError(
+            f"{path}: expected a Sequential network with a Dense layer, found a"
+            f" {type(model).__name__} of {len(model.layers)} layers; delete it and run `dvc repro`"
+        )
     if (model.input_shape, model.output_shape) != wanted:
         raise InputError(
             f"{path}: expected a network from {wanted[0]} to {wanted[1]}, found one from"

@@ -8,8 +8,8 @@ from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_scor
 
 from fmnist.calibration import calibration
 from fmnist.classes import CLASSES
-from fmnist.figures import correct, losses
 from fmnist.files import rounded
+from fmnist.scores import correct, losses
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

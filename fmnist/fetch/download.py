@@ -35,7 +35,8 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
     Raises:
         InputError: no mirror has the rest; one line a mirror, with its reason.
     """
-    paths = {name: kept / sha256 for name, sha256 in settings.sha256.items()}
+    hashes = settings.sha256.model_dump(by_alias=True)
+    paths = {name: kept / sha256 for name, sha256 in hashes.items()}
     missing = [name for name, path in paths.items() if not _is_intact(path)]
     reasons = []
     for address in settings.mirrors:

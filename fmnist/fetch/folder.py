@@ -18,8 +18,13 @@ class FolderMirror:
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """See `Mirror`."""
         for path in (self._folder / f"{name}.gz", self._folder / name):
-            if path.is_file():
-                with path.open("rb") as file:
-                    yield file
-                return
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise MirrorError(f"{path}: {error.strerror}") from None
+            with file:
+                yield file
+            return
         raise MirrorError(f"holds neither {name}.gz nor {name}")

@@ -1,17 +1,10 @@
 """Schema of the section ``fetch``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, PositiveFloat, StringConstraints
 
 from fmnist.parameters import Parameters
-
-RAW_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Mirror = Annotated[
@@ -19,12 +12,19 @@ Mirror = Annotated[
 ]
 
 
+class Hashes(Parameters):
+    """SHA-256 of the decompressed files; a key of params.yaml is a file's name."""
+
+    train_images: Sha256 = Field(alias="train-images-idx3-ubyte")
+    train_labels: Sha256 = Field(alias="train-labels-idx1-ubyte")
+    t10k_images: Sha256 = Field(alias="t10k-images-idx3-ubyte")
+    t10k_labels: Sha256 = Field(alias="t10k-labels-idx1-ubyte")
+
+
 class Fetch(Parameters):
     """What the raw files must be, and where they may come from."""
 
-    sha256: dict[Literal[RAW_FILES], Sha256] = Field(
-        min_length=len(RAW_FILES), max_length=len(RAW_FILES)
-    )
+    sha256: Hashes
     mirrors: Annotated[list[Mirror], Field(min_length=1)]
     connect_timeout: PositiveFloat
     read_timeout: PositiveFloat

@@ -40,7 +40,10 @@ def read_labels(path: Path, images: np.ndarray) -> np.ndarray:
     """
     labels = _read(path, "labels", dimensions=1)
     if len(labels) != len(images):
-        raise InputError(_fault(path, f"{len(images)} labels, one an image", f"{len(labels)}"))
+        raise InputError(
+            f"{path}: expected a label for each of the {len(images)} images beside it, found"
+            f" {len(labels)}; delete both files and run `dvc repro`"
+        )
     if labels.max() >= len(CLASSES):
         raise InputError(_fault(path, f"labels 0 to {len(CLASSES) - 1}", f"{labels.max()}"))
     return labels

@@ -58,10 +58,11 @@ def compile_epoch(
         count = images.shape[0]
         full_batches = count // batch_size
         loss, right = tf.constant(0, tf.float64), tf.constant(0)
-        for number in tf.range(full_batches):
-            batch = tf.slice(order, [number * batch_size], [batch_size])
-            more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
-            loss, right = loss + more[0], right + more[1]
+        if full_batches:  # XLA compiles the loop even where it makes no round
+            for number in tf.range(full_batches):
+                batch = tf.slice(order, [number * batch_size], [batch_size])
+                more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
+                loss, right = loss + more[0], right + more[1]
         if count % batch_size:
             batch = order[full_batches * batch_size :]
             more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[full_batches])

@@ -12,8 +12,8 @@ import tensorflow as tf
 from fmnist import head
 from fmnist.command import InputError
 from fmnist.dataset import Images
-from fmnist.figures import accuracy_and_loss
 from fmnist.inference import Predictor
+from fmnist.scores import accuracy_and_loss
 from fmnist.train import network, optimizer, randomness
 from fmnist.train.epoch import compile_epoch
 from fmnist.train.parameters import EarlyStopping, Recipe
@@ -31,12 +31,12 @@ class Fitted:
         model: carries the weights of ``epoch``, compiled.
         history: a row per epoch: ``epoch`` from 1, ``accuracy`` and ``loss`` as ``fit`` reports
             them (each batch before its own update), ``val_accuracy`` and ``val_loss``; 6 decimals.
-        figures: the same keys for the weights of ``model``, the training split measured anew.
+        scores: the same keys for the weights of ``model``, the training split measured anew.
     """
 
     model: keras.Model
     history: list[Row]
-    figures: Row
+    scores: Row
 
 
 def fit(
@@ -64,7 +64,7 @@ def fit(
     model.compile(update_rule, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     run_epoch = compile_epoch(model, update_rule, recipe.batch_size, recipe.jit_compile)
     predict = Predictor(model, PREDICTION_BATCH)
-    stopping = _early_stopping(recipe.early_stopping, recipe.epochs, model)
+    stopping = _early_stopping(recipe.early_stopping, model)
 
     count = len(train.labels)
     rates = optimizer.learning_rates(recipe, math.ceil(count / recipe.batch_size))
@@ -78,22 +78,25 @@ def fit(
             "epoch": epoch,
             "accuracy": round(int(right) / count, 6),
             "loss": round(float(loss), 6),
-        } | _figures("val_", predict, validation)
+        } | _scores("val_", predict, validation)
         _refuse_divergence(row)
         history.append(row)
         report(row)
-        stopping.on_epoch_end(epoch, row)
-        if model.stop_training:
-            break
-    stopping.on_train_end()
+        if stopping is not None:
+            stopping.on_epoch_end(epoch, row)
+            if model.stop_training:
+                break
+    saved = epoch
+    if stopping is not None and stopping.restore_best_weights:
+        stopping.on_train_end()
+        saved = stopping.best_epoch
 
-    saved = stopping.best_epoch if stopping.restore_best_weights else history[-1]["epoch"]
-    figures = {
+    scores = {
         "epoch": saved,
-        **_figures("", predict, train),
-        **_figures("val_", predict, validation),
+        **_scores("", predict, train),
+        **_scores("val_", predict, validation),
     }
-    return Fitted(model, history, figures)
+    return Fitted(model, history, scores)
 
 
 def first_batch(recipe: Recipe, seed: int, train: Images) -> Images:
@@ -102,17 +105,18 @@ def first_batch(recipe: Recipe, seed: int, train: Images) -> Images:
     return Images(train.images[batch], train.labels[batch])
 
 
-def _figures(prefix: str, predict: Predictor, split: Images) -> Row:
+def _scores(prefix: str, predict: Predictor, split: Images) -> Row:
     accuracy, loss = accuracy_and_loss(predict(split.images), split.labels)
     return {f"{prefix}accuracy": accuracy, f"{prefix}loss": loss}
 
 
 def _early_stopping(
-    settings: EarlyStopping | None, epochs: int, model: keras.Model
-) -> keras.callbacks.EarlyStopping:
-    options = {"patience": epochs} if settings is None else settings.model_dump()
-    mode = "max" if options.get("monitor") == "val_accuracy" else "min"
-    callback = keras.callbacks.EarlyStopping(mode=mode, **options)
+    settings: EarlyStopping | None, model: keras.Model
+) -> keras.callbacks.EarlyStopping | None:
+    if settings is None:
+        return None
+    mode = "max" if settings.monitor == "val_accuracy" else "min"
+    callback = keras.callbacks.EarlyStopping(mode=mode, **settings.model_dump())
     model.stop_training = False
     callback.set_model(model)
     callback.on_train_begin()

@@ -16,7 +16,8 @@ def build(optimizer: SGD | Adam) -> keras.optimizers.Optimizer:
 def learning_rates(recipe: Recipe, steps_per_epoch: int) -> np.ndarray:
     """Return the learning rate of every step: float32 [epochs, steps_per_epoch].
 
-    Computed ahead in float64, so that no processor's or library's cosine decides a weight.
+    Computed ahead in float64 and then rounded, so that the last digit of a C library's cosine does
+    not decide a weight.
     """
     rates = [
         _rate(recipe.schedule, recipe.optimizer.learning_rate, step, recipe.epochs, steps_per_epoch)
