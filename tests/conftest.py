@@ -17,7 +17,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import yaml  # noqa: E402
 
+from fmnist import parameters  # noqa: E402
 from fmnist.dataset import Images  # noqa: E402
+from fmnist.train.parameters import Recipe  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
@@ -44,6 +46,19 @@ def tiny(count: int, seed: int = 0) -> Images:
     """Return normalized images."""
     images, labels = pixels(count, seed)
     return Images(images.astype(np.float32) / np.float32(255), labels)
+
+
+TRAIN, VALIDATION = tiny(70), tiny(23, seed=1)
+RECIPES = parameters.load(ROOT / "params.yaml")["recipes"]
+
+
+def recipe(name: str, **changes: object) -> Recipe:
+    """Return a recipe of params.yaml, shortened, without dropout, changed as told."""
+    values = RECIPES[name] | {"batch_size": 16, "epochs": 3, "early_stopping": None}
+    values["network"] = values["network"] | {"dropout": 0.0}
+    for key, value in changes.items():
+        values[key] = values[key] | value if isinstance(values[key], dict) else value
+    return Recipe.model_validate(values)
 
 
 def set_value(folder: Path, key: str, value: object) -> None:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from test_train import RECIPES, TRAIN, VALIDATION, recipe
+from conftest import RECIPES, TRAIN, VALIDATION, recipe
 
 from fmnist import head
 from fmnist.train import network

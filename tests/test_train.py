@@ -8,103 +8,14 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from conftest import ROOT, tiny
+from conftest import RECIPES, TRAIN, VALIDATION, recipe
 
-from fmnist import parameters
 from fmnist.command import InputError
 from fmnist.train import network, optimizer, randomness
 from fmnist.train.fit import first_batch, fit
 from fmnist.train.parameters import Recipe
 from fmnist.train.progress import Progress
 from fmnist.train.saving import save
-
-TRAIN, VALIDATION = tiny(70), tiny(23, seed=1)
-RECIPES = parameters.load(ROOT / "params.yaml")["recipes"]
-
-
-def recipe(name: str, **changes: object) -> Recipe:
-    """Return a recipe of params.yaml, shortened, without dropout, changed as told."""
-    values = RECIPES[name] | {"batch_size": 16, "epochs": 3, "early_stopping": None}
-    values["network"] = values["network"] | {"dropout": 0.0}
-    for key, value in changes.items():
-        values[key] = values[key] | value if isinstance(values[key], dict) else value
-    return Recipe.model_validate(values)
-
-
-class OneEpoch(keras.utils.PyDataset):
-    """The batches that an epoch of `fit` sees, in their order."""
-
-    def __init__(self, order: np.ndarray, batch_size: int) -> None:
-        super().__init__()
-        self.order, self.batch_size = order, batch_size
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        batch = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        return TRAIN.images[batch], TRAIN.labels[batch]
-
-
-def fit_with_keras(recipe: Recipe, seed: int) -> tuple[keras.Model, list[dict[str, float]]]:
-    """Train as `fit` should, by ``model.fit``, with the learning rates of Keras' own schedule."""
-    keras.utils.set_random_seed(seed)
-    model = network.build(recipe.network, (28, 28))
-    steps = math.ceil(len(TRAIN.labels) / recipe.batch_size)
-    settings = recipe.optimizer.model_dump(exclude={"name"})
-    if recipe.schedule.name == "cosine_decay":
-        warmup = round(recipe.schedule.warmup_epochs * steps)
-        settings["learning_rate"] = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            decay_steps=recipe.epochs * steps - warmup,
-            alpha=recipe.schedule.alpha,
-            warmup_target=recipe.optimizer.learning_rate,
-            warmup_steps=warmup,
-        )
-    rule = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[recipe.optimizer.name]
-    model.compile(rule(**settings), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = []
-    for epoch in range(1, recipe.epochs + 1):
-        batches = OneEpoch(randomness.permutation(70, seed, epoch), recipe.batch_size)
-        fitted = model.fit(
-            batches,
-            shuffle=False,
-            validation_data=(VALIDATION.images, VALIDATION.labels),
-            verbose=0,
-        )
-        history.append({name: values[0] for name, values in fitted.history.items()})
-    return model, history
-
-
-@pytest.mark.filterwarnings("ignore:results may differ")  # a batch of 100 is beyond the contract
-@pytest.mark.parametrize(("name", "jit_compile"), [("mlp", True), ("mlp", False), ("cnn", False)])
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"epochs": 1},
-        {"batch_size": 100},
-        {},
-        {"schedule": {"name": "cosine_decay", "warmup_epochs": 0.5, "alpha": 0.1}},
-    ],
-    ids=["one epoch", "one short batch", "three epochs", "cosine"],
-)
-def test_weights_and_history_agree_with_keras_fit(name, jit_compile, changes):
-    chosen = recipe(name, jit_compile=jit_compile, **changes)
-    ours = fit(chosen, 7, TRAIN, VALIDATION)
-    theirs, history = fit_with_keras(chosen, 7)
-    for mine, expected in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=2e-5)
-    for row, expected in zip(ours.history, history, strict=True):
-        assert {key: row[key] for key in expected} == pytest.approx(expected, abs=2e-5)
-
-
-@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
-def test_momentum_agrees_with_keras_fit(optimizer):
-    chosen = recipe("mlp", optimizer=optimizer)
-    ours, (theirs, _) = fit(chosen, 7, TRAIN, VALIDATION), fit_with_keras(chosen, 7)
-    for mine, expected in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=2e-5)
 
 
 def test_training_learns():
@@ -284,41 +195,3 @@ def test_progress_is_about_ten_lines_in_a_log(capsys):
     assert 8 <= len(lines) <= 12
     assert re.match(r"epoch 1/30  \d+\.\d s  accuracy 0\.5000  loss 1\.0000 .* s left$", lines[0])
     assert lines[-1].startswith("epoch 30/30")
-
-
-def test_the_epoch_is_one_call_into_tensorflow():
-    # A loop in Python would be traced into one graph a batch; a loop in the graph has one While.
-    from fmnist.train.epoch import compile_epoch
-
-    chosen = recipe("mlp", jit_compile=False)
-    model = network.build(chosen.network, (28, 28))
-    run_epoch = compile_epoch(model, optimizer.build(chosen.optimizer), 16, jit_compile=False)
-    graph = run_epoch.get_concrete_function(
-        tf.constant(TRAIN.images),
-        tf.constant(TRAIN.labels.astype(np.int32)),
-        tf.range(70),
-        tf.zeros(5),
-    ).graph
-    assert sum("While" in operation.type for operation in graph.get_operations()) == 1
-
-
-def test_matrix_products_are_left_to_xla():
-    from fmnist.train.epoch import compile_epoch
-
-    chosen = recipe("cnn")
-    model = network.build(chosen.network, (28, 28))
-    run_epoch = compile_epoch(model, optimizer.build(chosen.optimizer), 16, jit_compile=False)
-    definition = run_epoch.get_concrete_function(
-        tf.constant(TRAIN.images),
-        tf.constant(TRAIN.labels.astype(np.int32)),
-        tf.range(70),
-        tf.zeros(5),
-    ).graph.as_graph_def()
-    outside = [
-        function.signature.name
-        for function in definition.library.function
-        if any(node.op == "MatMul" for node in function.node_def)
-        and not function.attr["_XlaMustCompile"].b
-    ]
-    assert outside == []
-    assert any(node.op == "Conv2D" for f in definition.library.function for node in f.node_def)

@@ -1,0 +1,119 @@
+"""The compiled epoch, against Keras' own ``fit``."""
+
+import math
+from operator import attrgetter
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import TRAIN, VALIDATION, recipe
+
+from fmnist.train import network, optimizer, randomness
+from fmnist.train.epoch import compile_epoch
+from fmnist.train.fit import fit
+from fmnist.train.parameters import Recipe
+
+
+class OneEpoch(keras.utils.PyDataset):
+    """The batches that an epoch of `fit` sees, in their order."""
+
+    def __init__(self, order: np.ndarray, batch_size: int) -> None:
+        super().__init__()
+        self.order, self.batch_size = order, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        batch = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        return TRAIN.images[batch], TRAIN.labels[batch]
+
+
+def fit_with_keras(recipe: Recipe, seed: int) -> tuple[keras.Model, list[dict[str, float]]]:
+    """Train as `fit` should, by ``model.fit``, with the learning rates of Keras' own schedule."""
+    keras.utils.set_random_seed(seed)
+    model = network.build(recipe.network, (28, 28))
+    steps = math.ceil(len(TRAIN.labels) / recipe.batch_size)
+    settings = recipe.optimizer.model_dump(exclude={"name"})
+    if recipe.schedule.name == "cosine_decay":
+        warmup = round(recipe.schedule.warmup_epochs * steps)
+        settings["learning_rate"] = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=recipe.epochs * steps - warmup,
+            alpha=recipe.schedule.alpha,
+            warmup_target=recipe.optimizer.learning_rate,
+            warmup_steps=warmup,
+        )
+    rule = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[recipe.optimizer.name]
+    model.compile(rule(**settings), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = []
+    for epoch in range(1, recipe.epochs + 1):
+        batches = OneEpoch(randomness.permutation(70, seed, epoch), recipe.batch_size)
+        fitted = model.fit(
+            batches,
+            shuffle=False,
+            validation_data=(VALIDATION.images, VALIDATION.labels),
+            verbose=0,
+        )
+        history.append({name: values[0] for name, values in fitted.history.items()})
+    return model, history
+
+
+@pytest.mark.filterwarnings("ignore:results may differ")  # a batch of 100 is beyond the contract
+@pytest.mark.parametrize(("name", "jit_compile"), [("mlp", True), ("mlp", False), ("cnn", False)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 1},
+        {"batch_size": 100},
+        {},
+        {"schedule": {"name": "cosine_decay", "warmup_epochs": 0.5, "alpha": 0.1}},
+    ],
+    ids=["one epoch", "one short batch", "three epochs", "cosine"],
+)
+def test_weights_and_history_agree_with_keras_fit(name, jit_compile, changes):
+    chosen = recipe(name, jit_compile=jit_compile, **changes)
+    ours = fit(chosen, 7, TRAIN, VALIDATION)
+    theirs, history = fit_with_keras(chosen, 7)
+    for mine, expected in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=2e-5)
+    for row, expected in zip(ours.history, history, strict=True):
+        assert {key: row[key] for key in expected} == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+def test_momentum_agrees_with_keras_fit(optimizer):
+    chosen = recipe("mlp", optimizer=optimizer)
+    ours, (theirs, _) = fit(chosen, 7, TRAIN, VALIDATION), fit_with_keras(chosen, 7)
+    for mine, expected in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=2e-5)
+
+
+def epoch_graph(name: str) -> tf.Graph:
+    """Return the graph of an epoch outside XLA."""
+    chosen = recipe(name, jit_compile=False)
+    model = network.build(chosen.network, (28, 28))
+    run_epoch = compile_epoch(model, optimizer.build(chosen.optimizer), 16, jit_compile=False)
+    return run_epoch.get_concrete_function(
+        tf.constant(TRAIN.images),
+        tf.constant(TRAIN.labels.astype(np.int32)),
+        tf.range(70),
+        tf.zeros(5),
+    ).graph
+
+
+def test_the_epoch_is_one_call_into_tensorflow():
+    # A loop in Python would be traced into one graph a batch; a loop in the graph has one While.
+    operations = epoch_graph("mlp").get_operations()
+    assert sum("While" in operation.type for operation in operations) == 1
+
+
+def test_matrix_products_are_left_to_xla():
+    functions = attrgetter("library.function")(epoch_graph("cnn").as_graph_def())
+    outside = [function for function in functions if not function.attr["_XlaMustCompile"].b]
+    kinds = {node.op for function in outside for node in function.node_def}
+    assert "Conv2D" in kinds
+    assert "MatMul" not in kinds
+    inside = {node.op for function in functions for node in function.node_def} - kinds
+    assert "MatMul" in inside
