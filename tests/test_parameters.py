@@ -2,8 +2,10 @@
 
 import copy
 import re
+import typing
 from pathlib import Path
 
+import pydantic
 import pytest
 import yaml
 from conftest import ROOT, run, set_value
@@ -12,6 +14,7 @@ from commands import check
 from fmnist import parameters
 from fmnist.command import InputError
 from fmnist.fetch.parameters import Fetch
+from fmnist.parameters import Parameters
 from fmnist.train.parameters import Recipe
 
 REAL = parameters.load(ROOT / "params.yaml")
@@ -168,6 +171,48 @@ def test_every_leaf_has_a_rule_that_was_broken():
     bare = {re.sub(r"^recipes\.\w+\.", "", key) for key in tried}
     for key in leaves(REAL).keys() - shas:
         assert key in tried or re.sub(r"^recipes\.\w+\.", "", key) in bare, key
+
+
+FAULTS = {
+    "Gt": "greater_than",
+    "Ge": "greater_than_equal",
+    "Lt": "less_than",
+    "Le": "less_than_equal",
+    "MinLen": "too_short",
+    "MaxLen": "too_long",
+    "StringConstraints": "string_pattern_mismatch",
+    "_PydanticGeneralMetadata": "string_pattern_mismatch",
+}
+
+
+def bounds(schema: type[Parameters]) -> set[tuple[str, str]]:
+    """Return a field and the kind of fault for each bound of a schema and of those within it."""
+    found = set()
+    for name, field in schema.model_fields.items():
+        found |= {(field.alias or name, FAULTS[type(bound).__name__]) for bound in field.metadata}
+        for inner in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, Parameters):
+                found |= bounds(inner)
+    return found
+
+
+def test_every_bound_of_every_schema_was_broken():
+    tried = set()
+    for key, value, _ in RULES:
+        values = copy.deepcopy(REAL)
+        section, last = walk(values, key)
+        section[last] = value
+        parts = [(values[name], schema) for name, schema in check.SECTIONS.items()]
+        parts += [(values["recipes"][name], Recipe) for name in ("mlp", "cnn") if key != "recipes"]
+        for part, schema in parts:
+            try:
+                schema.model_validate(part)
+            except pydantic.ValidationError as error:
+                tried |= {(last, fault["type"]) for fault in error.errors()}
+    every = set().union(*(bounds(schema) for schema in (*check.SECTIONS.values(), Recipe)))
+    assert len(every) > 30
+    same = {name for name, _ in every if "ubyte" in name and name not in SHA}
+    assert {(name, kind) for name, kind in every if name not in same} <= tried
 
 
 @pytest.mark.parametrize("key", leaves(REAL))
