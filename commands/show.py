@@ -6,7 +6,6 @@ Reads       params.yaml, metrics/train.json, metrics/test.json, data/predictions
 from pathlib import Path
 
 from fmnist import command, contract, parameters
-from fmnist.classes import CLASSES
 from fmnist.plot.parameters import Plot
 
 
@@ -15,16 +14,12 @@ def main() -> None:
     settings = parameters.read("plot", Plot)
     contract.apply()  # before the imports that follow
 
-    from fmnist import arrays
+    from fmnist import predictions
     from fmnist.files import read_json
     from fmnist.plot.table import table
 
     train, test = (read_json(Path(f"metrics/{name}.json")) for name in ("train", "test"))
-    probabilities, labels = arrays.load(
-        Path("data/predictions.npz"),
-        probabilities=("float32", ("N", len(CLASSES))),
-        labels=("uint8", ("N",)),
-    )
+    probabilities, labels = predictions.load(Path("data/predictions.npz"))
     print(
         f"\nValidation accuracy {train['val_accuracy']:.4f}, loss {train['val_loss']:.4f}"
         f" (weights of epoch {train['epoch']})"

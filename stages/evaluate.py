@@ -19,7 +19,7 @@ def main() -> None:
     contract.apply()  # before the imports that follow
     contract.apply_to_tensorflow(settings.threads)
 
-    from fmnist import arrays
+    from fmnist import predictions
     from fmnist.dataset import Images
     from fmnist.evaluate.loading import load
     from fmnist.evaluate.metrics import measure
@@ -35,7 +35,7 @@ def main() -> None:
         flipped = (probabilities + predict(test.images[:, :, ::-1])) / 2
         metrics["flip"] = measure(flipped, test.labels)
 
-    arrays.save(Path("data/predictions.npz"), probabilities=probabilities, labels=test.labels)
+    predictions.save(Path("data/predictions.npz"), probabilities, test.labels)
     write_json(Path("metrics/test.json"), metrics)
     write_rows(
         Path("plots/predictions.csv"),

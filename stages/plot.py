@@ -9,7 +9,6 @@ Parameters  plot
 from pathlib import Path
 
 from fmnist import command, contract, parameters, pins
-from fmnist.classes import CLASSES
 from fmnist.plot.parameters import Plot
 
 PLOTS = Path("plots")
@@ -23,7 +22,7 @@ def main() -> None:
 
     import pandas as pd
 
-    from fmnist import arrays
+    from fmnist import predictions
     from fmnist.calibration import calibration
     from fmnist.dataset import Images
     from fmnist.files import read_json
@@ -34,11 +33,7 @@ def main() -> None:
     history = pd.read_csv(PLOTS / "history.csv")
     saved_epoch = read_json(Path("metrics/train.json"))["epoch"]
     metrics = read_json(Path("metrics/test.json"))
-    probabilities, labels = arrays.load(
-        Path("data/predictions.npz"),
-        probabilities=("float32", ("N", len(CLASSES))),
-        labels=("uint8", ("N",)),
-    )
+    probabilities, labels = predictions.load(Path("data/predictions.npz"))
     test = Images.load(Path("data/prepared/test.npz"))
     batch = Images.load(Path("data/first_batch.npz"))
     first = Images(test.images[: settings.predictions], labels[: settings.predictions])

@@ -61,14 +61,28 @@ def recipe(name: str, **changes: object) -> Recipe:
     return Recipe.model_validate(values)
 
 
+def leaves(values: dict, prefix: str = "") -> dict[str, object]:
+    """Return every value that is not a mapping, under its dotted key."""
+    found = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict)
+        found |= leaves(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return found
+
+
+def walk(values: dict, key: str) -> tuple[dict, str]:
+    """Return the mapping that holds the dotted ``key``, and the key's last part."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values[parent]
+    return values, last
+
+
 def set_value(folder: Path, key: str, value: object) -> None:
     """Set the dotted ``key`` in a project's params.yaml."""
     path = folder / "params.yaml"
     values = yaml.safe_load(path.read_text())
-    *parents, last = key.split(".")
-    section = values
-    for parent in parents:
-        section = section[parent]
+    section, last = walk(values, key)
     section[last] = value
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STAGES, copy_project, make_small, run
+from conftest import ROOT, STAGES, copy_project, leaves, make_small, run
 
 from fmnist.command import InputError
 
@@ -234,8 +234,6 @@ def test_importing_a_stage_does_nothing(tmp_path):
 
 def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path, mirror):
     folder = make_small(copy_project(tmp_path), mirror)
-    from test_parameters import leaves
-
     small, real = (
         leaves(yaml.safe_load((path / "params.yaml").read_text())) for path in (folder, ROOT)
     )

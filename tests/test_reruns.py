@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STAGES, dvc, idx, pixels, set_value
-from test_parameters import leaves
+from conftest import ROOT, STAGES, dvc, idx, leaves, pixels, set_value
 
 PARAMETERS = leaves(yaml.safe_load((ROOT / "params.yaml").read_text()))
 
