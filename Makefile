@@ -9,6 +9,7 @@ help: ## say what there is
 
 repro: install ## run the stages that are out of date; end with the metrics and the first predictions
 	python -m commands.check
+	python -m commands.mend
 	dvc repro
 	python -m commands.show
 

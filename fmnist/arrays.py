@@ -16,7 +16,7 @@ def save(path: Path, **arrays: np.ndarray) -> None:
 
     def writer(array: np.ndarray) -> Callable[[IO[bytes]], object]:
         return lambda file: np.lib.format.write_array(
-            file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False
+            file, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False
         )
 
     archive.write(path, {f"{name}.npy": writer(array) for name, array in arrays.items()})

@@ -9,11 +9,14 @@ from fmnist.command import InputError
 PATH = Path("pyproject.toml")
 
 
-def check(*groups: str, path: Path = PATH) -> None:
+def check(*groups: str, path: Path = PATH) -> list[str]:
     """Refuse to work with other versions than the dependency groups of ``pyproject.toml`` pin.
 
     Args:
         groups: names under ``[dependency-groups]``, each a list of ``name==version``.
+
+    Returns:
+        The pins of these groups, ``name==version``.
 
     Raises:
         InputError: one line for each package that is missing or has another version.
@@ -38,3 +41,4 @@ def check(*groups: str, path: Path = PATH) -> None:
                 )
     if faults:
         raise InputError("\n".join(faults))
+    return [f"{name}=={version}" for group in groups for name, version in pins[group]]

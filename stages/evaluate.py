@@ -7,7 +7,7 @@ Parameters  evaluate
 
 from pathlib import Path
 
-from fmnist import command, contract, parameters, pins
+from fmnist import contract, parameters, pins, stage
 from fmnist.classes import CLASSES
 from fmnist.evaluate.parameters import Evaluate
 
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    stage.run("evaluate", main)

@@ -8,7 +8,7 @@ Parameters  fetch
 import os
 from pathlib import Path
 
-from fmnist import command, contract, parameters
+from fmnist import contract, parameters, stage
 from fmnist.fetch.download import download, place
 from fmnist.fetch.parameters import Fetch
 
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    stage.run("fetch", main)

@@ -8,7 +8,7 @@ Parameters  plot
 
 from pathlib import Path
 
-from fmnist import command, contract, parameters, pins
+from fmnist import contract, parameters, pins, stage
 from fmnist.plot.parameters import Plot
 
 PLOTS = Path("plots")
@@ -55,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    stage.run("plot", main)

@@ -7,7 +7,7 @@ Parameters  preprocess
 
 from pathlib import Path
 
-from fmnist import command, contract, parameters, pins
+from fmnist import contract, parameters, pins, stage
 from fmnist.preprocess.parameters import Preprocess
 
 RAW = Path("data/raw")
@@ -41,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    stage.run("preprocess", main)

@@ -17,10 +17,9 @@ from fmnist.scores import accuracy_and_loss
 from fmnist.train import network, optimizer, randomness
 from fmnist.train.epoch import compile_epoch
 from fmnist.train.parameters import EarlyStopping, Recipe
+from fmnist.train.state import Arrays, Row, State
 
 PREDICTION_BATCH = 1000  # images at once where nothing is learned; bounds memory
-
-Row = dict[str, int | float]
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,15 @@ def fit(
     train: Images,
     validation: Images,
     report: Callable[[Row], None] = lambda row: None,
+    keep: Callable[[Arrays], None] = lambda state: None,
+    resume: Arrays | None = None,
 ) -> Fitted:
-    """Train a new network with ``recipe``; ``report`` is given each epoch's row of the history.
+    """Train a new network with ``recipe``.
+
+    Args:
+        report: is given each epoch's row of the history.
+        keep: is given the state after each epoch.
+        resume: a state of the same training, which then goes on from there, to the same result.
 
     Raises:
         InputError: the loss is no longer a finite number.
@@ -69,8 +75,12 @@ def fit(
     count = len(train.labels)
     rates = optimizer.learning_rates(recipe, math.ceil(count / recipe.batch_size))
     images, labels = tf.constant(train.images), tf.constant(train.labels.astype(np.int32))
-    history: list[Row] = []
-    for epoch in range(1, recipe.epochs + 1):
+    state = State(model, update_rule, stopping)
+    if resume is not None:
+        state.restore(resume)
+    for epoch in range(len(state.history) + 1, recipe.epochs + 1):
+        if model.stop_training:
+            break
         randomness.reseed_layers(model, seed, epoch)
         order = tf.constant(randomness.permutation(count, seed, epoch))
         loss, right = run_epoch(images, labels, order, tf.constant(rates[epoch - 1]))
@@ -80,13 +90,12 @@ def fit(
             "loss": round(float(loss), 6),
         } | _scores("val_", predict, validation)
         _refuse_divergence(row)
-        history.append(row)
-        report(row)
+        state.history.append(row)
         if stopping is not None:
             stopping.on_epoch_end(epoch, row)
-            if model.stop_training:
-                break
-    saved = epoch
+        keep(state.capture())
+        report(row)
+    saved = len(state.history)
     if stopping is not None and stopping.restore_best_weights:
         stopping.on_train_end()
         saved = stopping.best_epoch
@@ -96,7 +105,7 @@ def fit(
         **_scores("", predict, train),
         **_scores("val_", predict, validation),
     }
-    return Fitted(model, history, scores)
+    return Fitted(model, state.history, scores)
 
 
 def first_batch(recipe: Recipe, seed: int, train: Images) -> Images:

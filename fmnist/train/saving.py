@@ -1,7 +1,6 @@
 """Save a network as a ``.keras`` file whose bytes depend on its content alone."""
 
 import json
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,14 @@ def save(model: keras.Model, path: Path) -> None:
 
     The file loads with ``keras.saving.load_model`` and needs no class of this project.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder, "model.keras")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = path.with_name(f".{path.stem}.part.keras")  # a fixed name, as in `files.replacing`
+    try:
         model.save(saved)
         with zipfile.ZipFile(saved) as file:
             entries = {name: file.read(name) for name in sorted(file.namelist())}
+    finally:
+        saved.unlink(missing_ok=True)
     metadata = json.loads(entries["metadata.json"]) | {"date_saved": DATE_SAVED}
     entries["metadata.json"] = json.dumps(metadata).encode()
     entries["config.json"] = _number_shared_objects(entries["config.json"])
