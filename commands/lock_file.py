@@ -1,14 +1,15 @@
 """What dvc.lock says: for each stage its command, inputs, parameters and outputs."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-import yaml
 from pydantic import Field, StringConstraints
 
+from fmnist import parameters
 from fmnist.command import InputError
 
-NAME = "dvc.lock"
+PATH = Path("dvc.lock")
 
 
 class _Entry(pydantic.BaseModel):
@@ -38,19 +39,17 @@ class _LockFile(_Entry):
     stages: dict[str, Stage]
 
 
-def parse(text: str) -> dict[str, Stage]:
+def read(path: Path = PATH) -> dict[str, Stage]:
     """Return the stages, in the file's order.
 
     Raises:
-        InputError: the text is not what DVC writes, or only its beginning; says where.
+        InputError: the file is not what DVC writes, or only its beginning; says where.
     """
-    if text and not text.endswith("\n"):
-        raise InputError(f"{NAME}: expected a line to end, found the end of the file")
+    values = parameters.load(path)
+    if not path.read_bytes().endswith(b"\n"):
+        raise InputError(f"{path}: expected whole lines, found the last one cut")
     try:
-        return _LockFile.model_validate(yaml.safe_load(text)).stages
-    except yaml.YAMLError as error:
-        raise InputError(f"{NAME}: expected YAML: {' '.join(str(error).split())}") from None
+        return _LockFile.model_validate(values).stages
     except pydantic.ValidationError as error:
         fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise InputError(f"{NAME}: {where or 'file'}: {fault['msg']}") from None
+        raise InputError(f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None

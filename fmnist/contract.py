@@ -94,11 +94,19 @@ def unmet() -> list[str]:
     reasons = []
     if platform.libc_ver()[0] != "glibc":
         reasons.append("expected glibc, found another C library")
-    lines = CPUINFO.read_text(encoding="utf-8").splitlines()
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    flags = cpuinfo().get("flags", "").split()
     if missing := [name for name in INSTRUCTIONS if name not in flags]:
         reasons.append(f"expected a processor with {' and '.join(missing)}, found none")
     return reasons
+
+
+def cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first processor; nothing on other systems."""
+    if not CPUINFO.exists():
+        return {}
+    first, _, _ = CPUINFO.read_text(encoding="utf-8").partition("\n\n")
+    entries = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in entries}
 
 
 def apply_to_tensorflow(threads: int) -> None:

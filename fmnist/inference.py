@@ -13,8 +13,12 @@ class Predictor:
     def __init__(self, model: keras.Model, batch_size: int) -> None:
         self._batch_size = batch_size
         features, classifier = head.part(model)
-        classify = tf.function(lambda x: classifier(x, training=False), jit_compile=True)
-        self._forward = tf.function(lambda images: classify(features(images, training=False)))
+        classify = tf.function(
+            lambda x: classifier(x, training=False), autograph=False, jit_compile=True
+        )
+        self._forward = tf.function(
+            lambda images: classify(features(images, training=False)), autograph=False
+        )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities float32 [N, 10] of images float32 [N, height, width]."""

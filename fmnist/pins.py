@@ -9,26 +9,29 @@ from fmnist.command import InputError
 PATH = Path("pyproject.toml")
 
 
+def pinned(*groups: str, path: Path = PATH) -> list[str]:
+    """Return what dependency groups of ``pyproject.toml`` pin, each ``name==version``.
+
+    Raises:
+        InputError: the file is damaged or has no such group.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))["dependency-groups"]
+        return [pin for group in groups for pin in tables[group]]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise InputError(f"{path}: expected dependency-groups {groups}: {error}") from None
+
+
 def check(*groups: str, path: Path = PATH) -> list[str]:
-    """Refuse to work with other versions than the dependency groups of ``pyproject.toml`` pin.
-
-    Args:
-        groups: names under ``[dependency-groups]``, each a list of ``name==version``.
-
-    Returns:
-        The pins of these groups, ``name==version``.
+    """Refuse to work with other versions than dependency groups pin; return the pins.
 
     Raises:
         InputError: one line for each package that is missing or has another version.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["dependency-groups"]
-        pins = {group: [pin.split("==") for pin in tables[group]] for group in groups}
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise InputError(f"{path}: expected dependency-groups {groups}: {error}") from None
     faults = []
     for group in groups:
-        for name, version in pins[group]:
+        for pin in pinned(group, path=path):
+            name, _, version = pin.partition("==")
             try:
                 installed = metadata.version(name)
             except metadata.PackageNotFoundError:
@@ -41,4 +44,4 @@ def check(*groups: str, path: Path = PATH) -> list[str]:
                 )
     if faults:
         raise InputError("\n".join(faults))
-    return [f"{name}=={version}" for group in groups for name, version in pins[group]]
+    return pinned(*groups, path=path)

@@ -37,7 +37,7 @@ def compile_epoch(
         return keras.losses.sparse_categorical_crossentropy(labels, probabilities), probabilities
 
     if not jit_compile:
-        classify = tf.function(classify, jit_compile=True)
+        classify = tf.function(classify, autograph=False, jit_compile=True)
 
     def step(images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         optimizer.learning_rate.assign(rate)
@@ -51,18 +51,29 @@ def compile_epoch(
             tf.reduce_sum(tf.cast(right, tf.int32)),
         )
 
-    @tf.function(jit_compile=jit_compile)
+    # Without autograph, which writes code to temporary files that a kill would leave.
+    @tf.function(autograph=False, jit_compile=jit_compile)
     def run_epoch(
         images: tf.Tensor, labels: tf.Tensor, order: tf.Tensor, rates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         count = images.shape[0]
         full_batches = count // batch_size
+
+        def full_batch(
+            number: tf.Tensor, loss: tf.Tensor, right: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            batch = tf.slice(order, [number * batch_size], [batch_size])
+            more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
+            return number + 1, loss + more[0], right + more[1]
+
         loss, right = tf.constant(0, tf.float64), tf.constant(0)
         if full_batches:  # XLA compiles the loop even where it makes no round
-            for number in tf.range(full_batches):
-                batch = tf.slice(order, [number * batch_size], [batch_size])
-                more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
-                loss, right = loss + more[0], right + more[1]
+            _, loss, right = tf.while_loop(
+                lambda number, *_: number < full_batches,
+                full_batch,
+                (tf.constant(0), loss, right),
+                maximum_iterations=full_batches,
+            )
         if count % batch_size:
             batch = order[full_batches * batch_size :]
             more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[full_batches])

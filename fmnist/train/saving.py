@@ -24,6 +24,9 @@ def save(model: keras.Model, path: Path) -> None:
         model.save(saved)
         with zipfile.ZipFile(saved) as file:
             entries = {name: file.read(name) for name in sorted(file.namelist())}
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
+        raise
     finally:
         saved.unlink(missing_ok=True)
     metadata = json.loads(entries["metadata.json"]) | {"date_saved": DATE_SAVED}
