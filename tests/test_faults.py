@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -109,7 +109,9 @@ def test_a_reproduction_goes_on_after_space_is_made(disk, project):
     disk.fill(100 * 1024)
     result = run(disk.project, "dvc", "repro", "preprocess")
     assert result.returncode == 255
-    assert "failed to reproduce 'preprocess': [Errno 28] No space left on device" in result.stderr
+    path = disk.project / "data" / "prepared" / "train.npz"
+    cache = disk.project / ".dvc" / "cache"
+    assert f"No space left on device: '{path}' -> '{cache}/" in result.stderr
     assert "Traceback" not in result.stderr
     for name, sha256 in artifacts(disk.project).items():
         assert sha256 == before[name] or name.startswith("data/prepared/")
@@ -137,13 +139,13 @@ def test_a_read_only_checkout_is_said_by_each_stage(read_only, project, stage, f
 
 
 @pytest.fixture
-def read_only():
+def read_only() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """A function that runs a command while a folder of the project cannot be written."""
     made: list[Path] = []
     # Modes do not hold for root; for root without this capability they do.
     drop = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
 
-    def run_read_only(project: Path, *command: str, folder: str = ".") -> object:
+    def run_read_only(project, *command, folder="."):
         made.append(project / folder)
         assert run(project, "chmod", "-R", "a-w", folder).returncode == 0
         if run(project, *drop, "touch", f"{folder}/probe").returncode == 0:
