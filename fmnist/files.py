@@ -24,9 +24,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield file
         temporary.replace(path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a full disk does not say which file it was
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk names no file
         raise
 
 

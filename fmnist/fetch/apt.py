@@ -1,5 +1,6 @@
 """The Debian or Ubuntu archive as a mirror."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,21 +11,22 @@ from fmnist.fetch.folder import FolderMirror
 from fmnist.fetch.mirror import MirrorError
 
 APT_SECONDS = 300  # for each of its commands
+DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # no child of a killed stage goes on writing
 DATA = Path("usr/share/datasets/fashion-mnist")  # in dataset-fashion-mnist
 
 
 class AptMirror:
     """A package of the Debian or Ubuntu archive that this machine is set up for.
 
-    Its index and the package go to a folder of their own: no root is needed, and the system's
+    Its index and the package go to ``folder``, which is made: no root is needed, and the system's
     state stays as it is.
     """
 
     def __init__(self, package: str, read_timeout: float, folder: Path) -> None:
         self._package = package
         self._read_timeout = read_timeout
-        self._folder = folder
-        self._unpacked = FolderMirror(folder / DATA)
+        self._folder = folder.resolve()
+        self._unpacked = FolderMirror(self._folder / DATA)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -36,7 +38,7 @@ class AptMirror:
 
     def _download(self) -> None:
         for part in ("lists/partial", "cache/archives/partial"):
-            (self._folder / part).mkdir(parents=True)
+            (self._folder / part).mkdir(parents=True, exist_ok=True)
         apt = [
             "apt-get",
             "--quiet",
@@ -55,12 +57,18 @@ class AptMirror:
 
 
 def _run(command: list[str], folder: Path) -> None:
+    for program in (command[0], DIE_WITH_US[0]):
+        if shutil.which(program) is None:
+            raise MirrorError(f"this machine has no {program}")
     try:
         subprocess.run(
-            command, cwd=folder, check=True, capture_output=True, text=True, timeout=APT_SECONDS
+            [*DIE_WITH_US, *command],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=APT_SECONDS,
         )
-    except FileNotFoundError:
-        raise MirrorError(f"this machine has no {command[0]}") from None
     except subprocess.TimeoutExpired:
         raise MirrorError(f"{command[0]} took more than {APT_SECONDS} s") from None
     except subprocess.CalledProcessError as error:

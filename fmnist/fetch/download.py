@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,18 +38,19 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
     paths = {name: kept / sha256 for name, sha256 in hashes.items()}
     missing = [name for name, path in paths.items() if not _is_intact(path)]
     reasons = []
-    for address in settings.mirrors:
-        if not missing:
-            break
-        try:
-            with _mirror(address, settings) as source:
+    with _scratch(kept / ".apt.part") as folder:
+        for address in settings.mirrors:
+            if not missing:
+                break
+            source = _mirror(address, settings, folder)
+            try:
                 for name in list(missing):
                     _get(source, name, paths[name], settings)
                     missing.remove(name)
                     say(f"{name}: from {address}")
-        except MirrorError as reason:
-            reasons.append(f"{address}: {name}: {reason}")
-            say(f"mirror failed: {reasons[-1]}")
+            except MirrorError as reason:
+                reasons.append(f"{address}: {name}: {reason}")
+                say(f"mirror failed: {reasons[-1]}")
     if missing:
         raise InputError(
             f"no mirror gave {', '.join(missing)}; add one to fetch.mirrors or FMNIST_MIRRORS, or"
@@ -59,17 +59,27 @@ def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) ->
     return paths
 
 
-@contextmanager
-def _mirror(address: str, settings: Fetch) -> Iterator[Mirror]:
-    """Yield the mirror at ``https://…``, ``http://…``, ``file://…`` or ``apt:package``."""
+def _mirror(address: str, settings: Fetch, scratch: Path) -> Mirror:
+    """Return the mirror at ``https://…``, ``http://…``, ``file://…`` or ``apt:package``."""
     scheme, _, rest = address.partition(":")
     if scheme == "apt":
-        with tempfile.TemporaryDirectory(prefix="fmnist-apt-") as folder:
-            yield AptMirror(rest, settings.read_timeout, Path(folder))
-    elif scheme == "file":
-        yield FolderMirror(Path(unquote(urlsplit(address).path)))
-    else:
-        yield HttpMirror(address, settings.connect_timeout, settings.read_timeout)
+        return AptMirror(rest, settings.read_timeout, scratch / rest)
+    if scheme == "file":
+        return FolderMirror(Path(unquote(urlsplit(address).path)))
+    return HttpMirror(address, settings.connect_timeout, settings.read_timeout)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Yield a folder that is not there yet, and remove it.
+
+    Its name is fixed, so that a rerun removes what a killed run left.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_intact(path: Path) -> bool:
@@ -94,29 +104,38 @@ def _get(source: Mirror, name: str, path: Path, settings: Fetch) -> None:
 
 def _decompress(stream: IO[bytes], file: IO[bytes], size_limit: int) -> str:
     """Copy ``stream`` to ``file``, through gzip if it is compressed; return the SHA-256."""
-    content = _Peeked(stream, len(GZIP_MAGIC))
-    if content.start == GZIP_MAGIC:
-        content = gzip.GzipFile(fileobj=content)
     sha256, size = hashlib.sha256(), 0
+    for chunk in _chunks(stream):
+        size += len(chunk)
+        if size > size_limit:
+            raise MirrorError(f"expected at most {size_limit} bytes, found more")
+        sha256.update(chunk)
+        file.write(chunk)
+    return sha256.hexdigest()
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
     try:
+        content = _Peeked(stream, len(GZIP_MAGIC))
+        if content.start == GZIP_MAGIC:
+            content = gzip.GzipFile(fileobj=content)
         while chunk := content.read(CHUNK):
-            size += len(chunk)
-            if size > size_limit:
-                raise MirrorError(f"expected at most {size_limit} bytes, found more")
-            sha256.update(chunk)
-            file.write(chunk)
+            yield chunk
     except EOFError:
         raise BrokenOffError("expected a whole gzip file, found its beginning") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise MirrorError(f"expected a gzip file: {error}") from None
-    return sha256.hexdigest()
+    except OSError as error:
+        raise MirrorError(f"cannot be read: {error.strerror}") from None
 
 
 class _Peeked:
     """A stream whose first bytes have been looked at, which a connection cannot take back."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
-        self.start = stream.read(size)
+        self.start = b""
+        while len(self.start) < size and (more := stream.read(size - len(self.start))):
+            self.start += more
         self._unread, self._stream = self.start, stream
 
     def read(self, size: int = -1) -> bytes:

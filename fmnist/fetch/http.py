@@ -1,6 +1,7 @@
 """A folder on a web server as a mirror."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -10,6 +11,8 @@ import tqdm
 import urllib3
 
 from fmnist.fetch.mirror import BrokenOffError, MirrorError
+
+PIECE = 1 << 20  # bytes that have to come within the read time-out
 
 
 class HttpMirror:
@@ -38,11 +41,12 @@ class HttpMirror:
                     raise kind(f"HTTP status {response.status_code} {response.reason}")
                 length = response.headers.get("Content-Length", "")
                 size = int(length) if length.isdigit() else None
+                paced = _Paced(response.raw, self._read_timeout)
                 with tqdm.tqdm.wrapattr(
-                    response.raw, "read", total=size, desc=file_name, disable=None, leave=False
-                ) as raw:
+                    paced, "read", total=size, desc=file_name, disable=None, leave=False
+                ) as stream:
                     try:
-                        yield raw
+                        yield stream
                     except urllib3.exceptions.HTTPError as error:
                         raise BrokenOffError(f"broken off: {error}") from None
             return
@@ -63,7 +67,7 @@ class HttpMirror:
                         headers={"Accept-Encoding": "identity"},
                     )
                 )
-            except requests.RequestException as error:
+            except Exception as error:  # a few of urllib3's get through requests
                 answer.append(error)
 
         thread = threading.Thread(target=get, daemon=True)
@@ -74,6 +78,31 @@ class HttpMirror:
         if isinstance(answer[0], requests.Response):
             return answer[0]
         raise _reason(answer[0])
+
+
+class _Paced:
+    """A connection that has to give each piece within a time-out, whether it stalls or drips.
+
+    A socket's own time-out begins anew at every byte.
+    """
+
+    def __init__(self, raw: urllib3.BaseHTTPResponse, timeout: float) -> None:
+        self._raw, self._timeout = raw, timeout
+        self._waited, self._got = 0.0, 0
+
+    def read(self, size: int) -> bytes:
+        """Return what has come, at most ``size`` bytes; none at the end."""
+        start = time.monotonic()
+        data = self._raw.read1(size)
+        self._waited += time.monotonic() - start
+        self._got += len(data)
+        if self._got >= PIECE:
+            self._waited, self._got = 0.0, 0
+        elif data and self._waited > self._timeout:
+            raise MirrorError(
+                f"too slow: expected {PIECE} bytes within {self._timeout:g} s, found {self._got}"
+            )
+        return data
 
 
 def _reason(error: Exception) -> MirrorError:
