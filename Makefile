@@ -5,13 +5,16 @@
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 repro: install ## run the stages that are out of date; end with the metrics and the first predictions
 	python -m commands.check
 	python -m commands.mend
 	dvc repro
 	python -m commands.show
+
+push: install-share ## send data, networks and everything that was run here to the DVC remote
+	python -m commands.push
 
 test: install ## run the tests; no network needed
 	python -m pytest -m "not slow"
@@ -27,14 +30,23 @@ lint: install ## check style
 	ruff format --check .
 
 lock: install ## choose versions anew for pyproject.toml's dependencies
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	  $(addprefix --group ,$(GROUPS)) --output-file requirements.lock
+	$(COMPILE) $(addprefix --group ,$(GROUPS)) --output-file requirements.lock
+	set -- --constraint requirements.lock; for group in $(ADDED_GROUPS); do \
+	  $(COMPILE) "$$@" --group $$group --output-file requirements-$$group.lock || exit; \
+	  set -- "$$@" --constraint requirements-$$group.lock; \
+	done
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 GROUPS := prepare train evaluate plot run develop
+# Each with a lock of its own, whose versions fit all locks before it.
+ADDED_GROUPS := share servers
 
 install: .venv/requirements.lock ## create .venv from requirements.lock, if that has changed
 
 .venv/requirements.lock: requirements.lock
 	@cmp --quiet $< $@ && touch $@ || sh commands/install.sh
 
-.PHONY: help repro test test-slow bench lint lock install
+install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
+	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
+
+.PHONY: help repro push test test-slow bench lint lock install

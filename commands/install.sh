@@ -1,7 +1,9 @@
 #!/bin/sh
 # Make .venv hold exactly what requirements.lock says: with uv if this machine has it, else with pip.
+# With the name of a group, add what requirements-<group>.lock says.
 set -eu
 cd "$(dirname "$0")/.."
+lock=requirements${1:+-$1}.lock
 
 # uv of this machine, not the one in .venv that writes the lock, which pip has to be able to replace.
 PATH=$(printf %s ":$PATH:" | sed "s#:$PWD/.venv/bin:#:#g")
@@ -22,11 +24,19 @@ if ! supported .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/nul
     "$python" -m venv .venv
 fi
 
-echo "Installing 2.7 GB of packages into .venv: less than a minute from a near mirror" >&2
+if [ $# = 0 ]; then
+    echo "Installing 2.7 GB of packages into .venv: less than a minute from a near mirror" >&2
+    rm -f .venv/requirements*.lock # groups are added anew after this
+    install=sync
+else
+    echo "Adding the packages of $lock to .venv" >&2
+    install="install --no-deps"
+fi
 if command -v uv >/dev/null; then
-    uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock
+    uv pip $install --quiet --python .venv/bin/python --require-hashes --compile-bytecode \
+        ${1:+--requirement} "$lock"
 else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-        --requirement requirements.lock
+        --requirement "$lock"
 fi
-cp requirements.lock .venv/requirements.lock
+cp "$lock" ".venv/$lock"

@@ -13,6 +13,7 @@ from conftest import ROOT, STAGES, copy_project, leaves, make_small, run
 from fmnist.command import InputError
 
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 # Where data come from cannot change them, so fetch reads these and the graph does not track them.
 UNTRACKED = {
     "fetch": ["mirrors", "connect_timeout", "read_timeout", "retries", "size_limit"],
@@ -164,7 +165,7 @@ def test_a_stage_refuses_other_versions_than_each_group_that_it_tracks(stage, pr
     monkeypatch.chdir(project)
     module = __import__(f"stages.{stage}", fromlist=["main"])
     right = pins = (project / "pyproject.toml").read_text()
-    for group in ("prepare", "train", "evaluate", "plot", "run", "develop"):
+    for group in tomllib.loads(pins)["dependency-groups"]:
         head, _, tail = pins.partition(f"\n{group} = [")
         wrong = f"{head}\n{group} = [{tail.replace('==', '==0.', 1)}"
         if group in pin_groups(stage):
@@ -189,12 +190,33 @@ def test_pins_that_decide_results_are_exact():
             assert f"\n{pin} \\\n" in lock, pin
 
 
-def test_the_lock_names_no_address_and_hashes_everything():
-    lock = (ROOT / "requirements.lock").read_text()
-    assert "://" not in lock
-    entries = [block for block in lock.split("\n") if "==" in block]
-    assert len(entries) > 100
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_address_and_hashes_everything(lock):
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    entries = [block for block in text.split("\n") if "==" in block]
+    assert len(entries) > 50
     assert all(entry.endswith("\\") for entry in entries)
+
+
+def test_every_pin_is_in_the_lock_of_its_group():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    for group, pins in groups.items():
+        added = f"requirements-{group}.lock"
+        lock = (ROOT / (added if added in LOCKS else "requirements.lock")).read_text()
+        for pin in pins:
+            locked = re.sub(r"\[.+\]", "", pin)  # without extras
+            assert f"\n{locked} \\\n" in lock, pin
+
+
+def test_all_locks_agree_so_that_they_fit_into_one_environment():
+    agreed: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        pins: dict[str, set[str]] = {}
+        for name, version in re.findall(r"^(\S+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+        for name, versions in pins.items():
+            assert agreed.setdefault(name, versions) == versions, f"{name} in {lock}"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +233,7 @@ def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, lo
     assert result.stdout.splitlines()[-1] == str(loads), result.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "show"])
+@pytest.mark.parametrize("command", ["check", "push", "show"])
 def test_no_command_loads_tensorflow(command):
     closure = "\n".join(
         (ROOT / file).read_text() for file in import_closure(ROOT / "commands" / f"{command}.py")

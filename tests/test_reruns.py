@@ -220,6 +220,8 @@ def test_nothing_runs_when_nothing_changed(project):
         ("plot", {"plot"}),
         ("run", set()),
         ("develop", set()),
+        ("share", set()),
+        ("servers", set()),
     ],
 )
 def test_a_changed_pin_is_seen_by_the_stages_whose_results_it_decides(group, stages, project):

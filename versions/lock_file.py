@@ -1,0 +1,55 @@
+"""What dvc.lock says: for each stage its command, inputs, parameters and outputs."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field, StringConstraints
+
+from fmnist import parameters
+from fmnist.command import InputError
+
+PATH = Path("dvc.lock")
+
+
+class _Entry(pydantic.BaseModel):
+    """Base of what DVC writes; it may add keys."""
+
+    model_config = pydantic.ConfigDict(strict=True, frozen=True)
+
+
+class File(_Entry):
+    """A file with the MD5 of its content."""
+
+    path: str
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class Stage(_Entry):
+    """A stage as it ran last; ``params`` maps a file to the values that were read from it."""
+
+    cmd: str
+    deps: list[File] = Field(default_factory=list)
+    params: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    outs: list[File] = Field(default_factory=list)
+
+
+class _LockFile(_Entry):
+    schema_version: Literal["2.0"] = Field(alias="schema")
+    stages: dict[str, Stage]
+
+
+def read(path: Path = PATH) -> dict[str, Stage]:
+    """Return the stages, in the file's order.
+
+    Raises:
+        InputError: the file is not what DVC writes, or only its beginning; says where.
+    """
+    values = parameters.load(path)
+    if not path.read_bytes().endswith(b"\n"):
+        raise InputError(f"{path}: expected whole lines, found the last one cut")
+    try:
+        return _LockFile.model_validate(values).stages
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
