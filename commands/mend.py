@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from commands import lock_file
 from fmnist import command
 from fmnist.command import InputError
+from versions import lock_file
 
-LOCK_FILE = Path(lock_file.NAME)
+LOCK_FILE = lock_file.PATH
 RWLOCK = Path(".dvc/tmp/rwlock")  # DVC's list of the paths that its processes read and write
 
 
@@ -37,7 +37,7 @@ def mend_lock_file() -> None:
             f" --ours {LOCK_FILE}`) and run this again"
         )
     try:
-        lock_file.parse(text)
+        lock_file.read()
     except InputError as reason:
         committed = subprocess.run(["git", "show", f"HEAD:./{LOCK_FILE}"], capture_output=True)
         if committed.returncode == 0:

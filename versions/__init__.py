@@ -1,0 +1,1 @@
+"""Committed versions of the project: a checkout of one, what its dvc.lock says, how it compares."""

@@ -1,0 +1,101 @@
+"""A committed revision in a folder of its own, apart from the user's files, cache and settings."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fmnist.command import InputError
+from versions import lock_file
+from versions.lock_file import Stage
+
+
+@dataclass
+class Checkout:
+    """A clone of one commit.
+
+    Attributes:
+        folder: the project's top folder in it.
+        commit: hash of the commit.
+        environment: for programs that run in it.
+    """
+
+    folder: Path
+    commit: str
+    environment: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def clone(cls, folder: Path, revision: str) -> "Checkout":
+        """Clone the repository of the current folder into ``folder``, which is made.
+
+        Raises:
+            InputError: no repository is here, or it has no such revision.
+        """
+        commit = git("rev-parse", "--verify", f"{revision}^{{commit}}")
+        top, prefix = git("rev-parse", "--show-toplevel"), git("rev-parse", "--show-prefix")
+        git("clone", "--quiet", "--shared", "--no-checkout", top, str(folder))
+        git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
+        project = folder / prefix
+        if not (project / ".dvc").is_dir():
+            raise InputError(f"{revision}: expected a DVC project, found no .dvc folder in it")
+        (project / ".dvc" / "config.local").write_text("[cache]\n    dir = cache\n")
+        own = {
+            f"DVC_{name}": f"{folder}.dvc"
+            for name in ("GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR", "SITE_CACHE_DIR")
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+        checkout = cls(project, commit, kept | own)
+        checkout._put_first(Path(sys.executable).parent)
+        return checkout
+
+    def _put_first(self, programs: Path) -> None:
+        self.environment["PATH"] = f"{programs}:{self.environment['PATH']}"
+
+    def run(self, *command: str) -> bool:
+        """Run a program, whose output goes to standard error; return whether it succeeded."""
+        result = subprocess.run(
+            command, cwd=self.folder, env=self.environment, stdout=sys.stderr, check=False
+        )
+        return result.returncode == 0
+
+    def stages(self) -> dict[str, Stage]:
+        """Return what its dvc.lock says; see `lock_file.read`."""
+        path = self.folder / lock_file.PATH
+        if not path.exists():
+            raise InputError(f"{self.commit}: expected a {lock_file.PATH}, found none")
+        return lock_file.read(path)
+
+    def install(self) -> None:
+        """Give it an environment of its own, if it locks other packages than this one.
+
+        Raises:
+            InputError: they cannot be installed.
+        """
+        installed = Path(sys.prefix, "requirements.lock")
+        wanted = self.folder / "requirements.lock"
+        if installed.exists() and installed.read_bytes() != wanted.read_bytes():
+            if not self.run("sh", "commands/install.sh"):
+                raise InputError(f"{self.commit}: its requirements.lock cannot be installed")
+            self._put_first(self.folder / ".venv" / "bin")
+
+    def pull(self, *paths: str) -> bool:
+        """Get recorded files from the cache of the current folder, else from the default remote."""
+        here = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=True)
+        self.run("dvc", "remote", "add", "--local", "--force", "cache-here", here.stdout.strip())
+        return self.run("dvc", "pull", "--quiet", "--remote", "cache-here", *paths) or self.run(
+            "dvc", "pull", "--quiet", *paths
+        )
+
+
+def git(*arguments: str) -> str:
+    """Return what Git prints.
+
+    Raises:
+        InputError: it fails; says its reason.
+    """
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        reason = " ".join(result.stderr.split()).removeprefix("fatal: ")
+        raise InputError(f"git {' '.join(arguments)}: {reason}")
+    return result.stdout.strip()

@@ -1,0 +1,109 @@
+"""Compare artifacts as numbers, where a machine cannot give the same bytes.
+
+How far results come apart was measured with an instruction set and a number of threads that the
+contract denies; see ``docs/contract.md``.
+"""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FIGURE = 0.03  # largest difference of any share or loss among metrics, and of the history
+PREDICTED = 0.05  # share of test images that are given another class
+ARRAY = 0.02  # mean absolute difference of pixels or probabilities
+WEIGHTS = 0.2  # distance of the weights of a layer, over their length
+
+
+def compare(recorded: Path, rebuilt: Path) -> tuple[bool, str] | None:
+    """Return whether two files of an artifact are near, and how near; None where no rule is known.
+
+    Files of other shapes or names are not near.
+    """
+    rule = {".json": _figures, ".csv": _table, ".npz": _arrays, ".keras": _weights}
+    if recorded.suffix not in rule:
+        return None
+    try:
+        distance, limit, what = rule[recorded.suffix](recorded, rebuilt)
+    except (ValueError, KeyError) as error:
+        return False, f"cannot be compared: {error}"
+    return distance <= limit, f"{what} {distance:.2g}, at most {limit:g}"
+
+
+def _figures(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
+    before, after = (
+        dict(_floats(json.loads(path.read_text(encoding="utf-8")))) for path in (recorded, rebuilt)
+    )
+    return _largest(before, after), FIGURE, "largest difference"
+
+
+def _table(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
+    before, after = (list(csv.DictReader(io.StringIO(p.read_text()))) for p in (recorded, rebuilt))
+    if "predicted" in before[0]:
+        pairs = zip(before, after, strict=True)
+        other = [a["predicted"] != b["predicted"] for a, b in pairs]
+        return float(np.mean(other)), PREDICTED, "share of other predictions"
+    columns = (
+        {f"{row['epoch']} {name}": float(value) for row in rows for name, value in row.items()}
+        for rows in (before, after)
+    )
+    return _largest(*columns), FIGURE, "largest difference"
+
+
+def _arrays(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
+    with np.load(recorded) as before, np.load(rebuilt) as after:
+        distances = [_mean_difference(before[name], after[name]) for name in before.files]
+    return max(distances), ARRAY, "mean difference"
+
+
+def _weights(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
+    before, after = dict(_layers(recorded)), dict(_layers(rebuilt))
+    distances = [
+        float(np.linalg.norm(before[name] - after[name]) / (np.linalg.norm(before[name]) or 1))
+        for name in before
+    ]
+    return max(distances), WEIGHTS, "largest distance of a layer"
+
+
+def _layers(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each array of weights of the network's layers, under its name in the file."""
+    import h5py
+
+    with (
+        zipfile.ZipFile(path) as archive,
+        h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+    ):
+        found: list[tuple[str, np.ndarray]] = []
+        file["layers"].visititems(
+            lambda name, item: (
+                found.append((name, np.asarray(item)))
+                if isinstance(item, h5py.Dataset) and item.dtype.kind == "f"
+                else None
+            )
+        )
+        yield from found
+
+
+def _floats(value: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _floats(item, f"{prefix}{key}.")
+        elif isinstance(item, float):
+            yield f"{prefix}{key}", item
+
+
+def _largest(before: dict[str, float], after: dict[str, float]) -> float:
+    if before.keys() != after.keys():
+        raise ValueError("other entries")
+    return max(abs(before[name] - after[name]) for name in before)
+
+
+def _mean_difference(before: np.ndarray, after: np.ndarray) -> float:
+    if before.shape != after.shape:
+        raise ValueError(f"shapes {before.shape} and {after.shape}")
+    return float(np.abs(before.astype(np.float64) - after).mean())
