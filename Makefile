@@ -13,6 +13,12 @@ repro: install ## run the stages that are out of date; end with the metrics and 
 	dvc repro
 	python -m commands.show
 
+verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV=HEAD STAGE=all)
+	python -m commands.verify $(if $(REV),--rev $(REV)) $(if $(STAGE),--stage $(STAGE))
+
+emulate: install ## run every recipe as other machines would, on little data, and compare
+	python -m commands.emulate
+
 push: install-share ## send data, networks and everything that was run here to the DVC remote
 	python -m commands.push
 
@@ -49,4 +55,4 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
-.PHONY: help repro push test test-slow bench lint lock install
+.PHONY: help repro verify emulate push test test-slow bench lint lock install

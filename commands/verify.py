@@ -43,8 +43,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fmnist-verify-") as folder:
         checkout = Checkout.clone(Path(folder, "rebuilt"), arguments.rev)
-        facts = {"commit": checkout.commit, **environment.describe()}
-        print("\n".join(f"{name:17} {fact}" for name, fact in facts.items()), flush=True)
+        print(environment.describe(checkout.commit), flush=True)
         recorded = checkout.stages()
         rows = _inputs_not_as_recorded(checkout, recorded)
         rebuilt = _rebuild(checkout, recorded, arguments.stage)

@@ -11,8 +11,8 @@ GROUPS = ("prepare", "train", "evaluate", "plot")
 INSTRUCTIONS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile")
 
 
-def describe() -> dict[str, str]:
-    """Return facts under their names, for people to read."""
+def describe(commit: str) -> str:
+    """Return a line for each fact, and one for the commit that runs here."""
     cpuinfo = contract.cpuinfo()
     flags = cpuinfo.get("flags", "").split()
     try:
@@ -21,7 +21,8 @@ def describe() -> dict[str, str]:
         system = platform.platform()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     names = [pin.split("==")[0] for pin in pins.pinned(*GROUPS)] + ["dvc"]
-    return {
+    facts = {
+        "commit": commit,
         "processor": cpuinfo.get("model name", platform.processor() or "unknown"),
         "instruction sets": " ".join(name for name in INSTRUCTIONS if name in flags) or "unknown",
         "cores": f"{usable} of {os.cpu_count()}",
@@ -31,3 +32,4 @@ def describe() -> dict[str, str]:
         "packages": " ".join(f"{name}=={metadata.version(name)}" for name in names),
         "switches": " ".join(f"{name}={value!r}" for name, value in contract.SWITCHES.items()),
     }
+    return "\n".join(f"{name:17} {fact}" for name, fact in facts.items())

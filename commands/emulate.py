@@ -1,0 +1,145 @@
+"""Run every recipe on little data as other machines would, and compare every artifact.
+
+A machine here is this one as it is, on one core, as another user, or an emulated processor. On each
+of them all five stages of the committed code run, with one epoch, in a folder of its own. What this
+system cannot do is said, and left out.
+
+Reads       HEAD, data/raw/
+Writes      nothing that stays
+Exit code   0 identical, 1 different, 2 could not run
+"""
+
+import argparse
+import hashlib
+import math
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from fmnist import command, parameters
+from fmnist.command import InputError
+from versions import environment
+from versions.checkout import Checkout, git
+
+RAW = Path("data/raw")
+HERE = "this machine"
+ONE_CORE = ("taskset", "--cpu-list", "0")
+# Another user, who may still read what only this one may, such as an installed Python.
+ANOTHER_USER = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    *("env", "HOME=/", "USER=nobody", "LOGNAME=nobody"),
+)
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m commands.emulate")
+    parser.add_argument("--processor", default="Haswell", help="of QEMU (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=2300, help="to train and validate with")
+    arguments = parser.parse_args()
+    emulator = ("qemu-x86_64", "-cpu", arguments.processor)
+    machines = {HERE: ("env",)}
+    for name, prefix in {
+        "one core": ONE_CORE,
+        "another user": ANOTHER_USER,
+        f"emulated {arguments.processor}": emulator,
+    }.items():
+        if reason := _impossible(prefix):
+            print(f"left out: {name}: {reason}")
+        else:
+            machines[name] = prefix
+    print(environment.describe(git("rev-parse", "HEAD")), flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="fmnist-emulate-") as folder:
+        mirror = Path(folder, "mirror")
+        mirror.mkdir()
+        for raw in sorted(RAW.glob("*-ubyte")):
+            count = arguments.images if raw.name.startswith("train") else arguments.images // 2
+            (mirror / raw.name).write_bytes(_first(raw, count))
+        recipes = list(parameters.load()["recipes"])
+        runs = list(product(recipes, machines))
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            found = pool.map(
+                lambda run: _run(Path(folder, " on ".join(run)), mirror, run[0], machines[run[1]]),
+                runs,
+            )
+            digests = dict(zip(runs, found, strict=True))
+    return _report(digests)
+
+
+def _impossible(prefix: tuple[str, ...]) -> str | None:
+    """Return why no program can be run behind ``prefix``; None if it can."""
+    if shutil.which(prefix[0]) is None:
+        package = "; Debian's package qemu-user has it" if prefix[0].startswith("qemu") else ""
+        return f"{prefix[0]} is not installed{package}"
+    tried = subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, text=True)
+    return tried.stderr.strip() if tried.returncode else None
+
+
+def _first(raw: Path, count: int) -> bytes:
+    """Return an IDX file of the first ``count`` items of another; see `fmnist.preprocess.idx`."""
+    if not raw.exists():
+        raise InputError(f"{raw}: no such file; `dvc repro fetch` gets it")
+    content = raw.read_bytes()
+    header = 4 + 4 * content[3]
+    total, *sizes = struct.unpack(f">{content[3]}I", content[4:header])
+    kept = min(count, total)
+    return content[:4] + struct.pack(">I", kept) + content[8 : header + kept * math.prod(sizes)]
+
+
+def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> dict[str, str]:
+    """Run all stages in a checkout; return the SHA-256 of each output, by its path."""
+    checkout = Checkout.clone(folder, "HEAD")
+    values = parameters.load(checkout.folder / parameters.PATH)
+    for path in mirror.iterdir():
+        values["fetch"]["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    labels = (mirror / "train-labels-idx1-ubyte").stat().st_size - 8
+    values["fetch"]["mirrors"] = [mirror.as_uri()]
+    values["preprocess"]["validation_size"] = labels // 8
+    values["train"]["recipe"] = recipe
+    values["recipes"][recipe]["epochs"] = 1
+    (checkout.folder / parameters.PATH).write_text(yaml.safe_dump(values, sort_keys=False))
+    graph = parameters.load(checkout.folder / "dvc.yaml")["stages"]
+    digests = {}
+    for name, stage in graph.items():
+        _, *arguments = stage["cmd"].split()
+        result = subprocess.run(
+            [*prefix, sys.executable, *arguments],
+            cwd=checkout.folder,
+            env=checkout.environment,
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode:
+            raise InputError(f"{name} failed on {folder.name}: {result.stderr.strip()[-1000:]}")
+        outs = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+        for out in outs:
+            path = out if isinstance(out, str) else next(iter(out))
+            digests[path] = hashlib.sha256((checkout.folder / path).read_bytes()).hexdigest()
+    return digests
+
+
+def _report(digests: dict[tuple[str, str], dict[str, str]]) -> int:
+    """Print how each machine's artifacts compare with this one's; return the exit code."""
+    different = 0
+    for (recipe, machine), found in digests.items():
+        here = digests[recipe, HERE]
+        others = [path for path in here if found[path] != here[path]]
+        different += len(others)
+        verdict = f"different: {', '.join(others)}" if others else "identical"
+        if machine == HERE:
+            verdict = "compared with"
+        print(f"{recipe:10} {machine:20} {len(found)} artifacts  {verdict}")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,201 @@
+"""`make verify` confirms a promise that holds, and names what breaks one that does not."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import dvc, run, set_value
+
+pytestmark = pytest.mark.slow
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "state")
+
+
+@pytest.fixture
+def committed(project) -> Path:
+    """The reproduced project, committed."""
+    commit(project)
+    return project
+
+
+def verify(folder: Path, *arguments: str) -> tuple[int, list[list[str]], str]:
+    """Return the exit code, the rows of the table as words, and the last line."""
+    result = run(folder, "python", "-m", "commands.verify", *arguments)
+    lines = result.stdout.splitlines()
+    head = [number for number, line in enumerate(lines) if line.startswith("stage  ")]
+    if not head:
+        return result.returncode, [], result.stderr
+    rows = [line.split() for line in lines[head[0] + 1 :]]
+    return result.returncode, rows[: rows.index([])], lines[-1]
+
+
+def row(rows: list[list[str]], stage: str, what: str) -> list[str]:
+    """Return the row's recorded and found value and its verdict."""
+    key = [stage, *what.split()]
+    (found,) = [
+        words[len(key) :]
+        for words in rows
+        if words[: len(key)] == key and not words[len(key)].startswith("(")
+    ]
+    return found
+
+
+def test_what_was_reproduced_is_identical_and_nothing_of_the_user_changes(committed):
+    lock = yaml.safe_load((committed / "dvc.lock").read_text())["stages"]
+    cache = sorted((committed / ".dvc" / "cache").rglob("*"))
+    with (committed / "params.yaml").open("a") as file:
+        file.write("# not committed\n")
+    (committed / "metrics" / "test.json").unlink()
+    before = run(committed, "git", "status", "--porcelain").stdout
+    status, rows, verdict = verify(committed)
+    assert (status, verdict) == (0, "identical")
+    recorded = [out for stage in lock.values() for out in stage["outs"]]
+    assert [row[1:] for row in rows] == [
+        [out["path"], out["md5"], out["md5"], "identical"] for out in recorded
+    ]
+    assert sorted((committed / ".dvc" / "cache").rglob("*")) == cache
+    assert run(committed, "git", "status", "--porcelain").stdout == before
+
+
+def test_the_environment_is_described(committed):
+    result = run(committed, "python", "-m", "commands.verify", "--stage", "fetch")
+    for fact in ("commit", "processor", "instruction sets", "cores", "system", "C library"):
+        assert f"\n{fact} " in f"\n{result.stdout}"
+    assert "tensorflow==" in result.stdout
+    assert "XLA_FLAGS='--xla_cpu_max_isa=AVX2" in result.stdout
+
+
+def test_a_changed_hash_in_dvc_lock_is_found(committed):
+    path = committed / "dvc.lock"
+    lock = yaml.safe_load(path.read_text())
+    out = next(o for o in lock["stages"]["preprocess"]["outs"] if o["path"].endswith("train.npz"))
+    right, out["md5"] = out["md5"], "0" * 32
+    path.write_text(yaml.safe_dump(lock, sort_keys=False))
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert status == 1
+    assert row(rows, "preprocess", "data/prepared/train.npz") == ["0" * 32, right, "different"]
+    assert row(rows, "train", "data/prepared/train.npz (as input)") == [
+        right,
+        "0" * 32,
+        "different",
+    ]
+    assert row(rows, "train", "models/model.keras")[-1] == "identical"
+    assert verdict == "different: first in preprocess, though its inputs agree"
+
+
+def test_a_seed_that_was_committed_without_a_rerun_is_found(committed):
+    set_value(committed, "train.seed", 43)
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert status == 1
+    assert row(rows, "train", "params.yaml: train.seed (committed)") == ["42", "43", "different"]
+    assert row(rows, "preprocess", "data/prepared/train.npz")[-1] == "identical"
+    assert row(rows, "train", "models/model.keras")[-1] == "different"
+    assert (
+        verdict == "different: first in train, not as recorded: params.yaml: train.seed (committed)"
+    )
+
+
+def test_another_pin_is_found(committed):
+    path = committed / "pyproject.toml"
+    path.write_text(path.read_text().replace('"scipy==', '"scipy==0.'))
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert status == 1
+    what = "pyproject.toml: dependency-groups.evaluate (committed)"
+    assert "scipy==0." in " ".join(row(rows, "evaluate", what))
+    assert row(rows, "train", "models/model.keras")[-1] == "identical"
+    assert row(rows, "evaluate", "metrics/test.json")[-2:] == ["not", "rebuilt"]
+    assert verdict.startswith("different: first in evaluate, not as recorded: pyproject.toml: ")
+
+
+def test_a_figure_that_was_edited_in_a_committed_metric_is_found(committed):
+    path = committed / "metrics" / "test.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps(metrics | {"accuracy": 0.999}))
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert status == 1
+    assert row(rows, "evaluate", "metrics/test.json (committed)")[-1] == "different"
+    assert row(rows, "evaluate", "metrics/test.json")[-1] == "identical"
+    assert verdict.startswith("different: first in evaluate, not as recorded: metrics/test.json")
+
+
+def test_one_stage_is_verified_from_its_recorded_inputs(committed, tmp_path):
+    status, rows, verdict = verify(committed, "--stage", "plot")
+    assert (status, verdict) == (0, "identical")
+    assert {row[0] for row in rows} == {"plot"}
+    elsewhere = tmp_path / "elsewhere"
+    git(tmp_path, "clone", "--quiet", str(committed), str(elsewhere))
+    status, _, said = verify(elsewhere, "--stage", "plot")
+    assert status == 2
+    assert "error: plot: expected its recorded inputs in the cache or a remote, found not" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rev", "nowhere"], "error: git rev-parse --verify nowhere^{commit}: "),
+        (["--stage", "fitting"], "error: --stage: expected one of fetch, preprocess, train"),
+    ],
+)
+def test_what_cannot_be_verified_is_said(committed, arguments, message):
+    status, _, said = verify(committed, *arguments)
+    assert status == 2
+    assert message in said
+
+
+def test_a_run_that_fails_is_no_verdict(committed):
+    set_value(committed, "fetch.mirrors", ["file:///nowhere"])  # which reaches no result
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert status == 2
+    assert {row[-1] for row in rows} == {"rebuilt"}
+    assert verdict == "could not run: see above why a stage failed"
+
+
+def change(folder: Path, file: str, before: str, after: str) -> None:
+    path = folder / file
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+
+
+def test_a_machine_outside_the_contract_is_within_tolerance_or_not(committed):
+    # The results are recorded with another instruction set, and the committed code then asks for
+    # one that no machine has: this one is outside the contract of that commit.
+    isa = "--xla_cpu_max_isa=AVX2"
+    change(committed, "fmnist/contract.py", '("avx2", "fma")', '("avx2", "fma", "none_such")')
+    change(committed, "fmnist/contract.py", isa, "--xla_cpu_max_isa=AVX")
+    dvc(committed, "repro")
+    change(committed, "fmnist/contract.py", "--xla_cpu_max_isa=AVX", isa)
+    dvc(committed, "commit", "--force")
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert (status, verdict) == (0, "within tolerance")
+    assert row(rows, "preprocess", "data/prepared/train.npz")[-1] == "identical"
+    network = " ".join(row(rows, "train", "models/model.keras")[2:])
+    assert network.startswith("within tolerance: largest distance of a layer ")
+    assert "not compared" not in network
+    change(committed, "metrics/train.json", '"val_loss": ', '"val_loss": 9')
+    dvc(committed, "commit", "--force")
+    commit(committed)
+    shutil.rmtree(committed / ".dvc" / "cache")
+    status, rows, verdict = verify(committed)
+    assert (status, verdict) == (1, "different: first in train, though its inputs agree")
+    found = " ".join(row(rows, "train", "metrics/train.json")[2:])
+    assert found.startswith("different: largest difference 9")
+    assert found.endswith("at most 0.03")
+    network = " ".join(row(rows, "train", "models/model.keras")[2:])
+    assert network == "not compared: the recorded file is not available"
