@@ -13,11 +13,11 @@ repro: install ## run the stages that are out of date; end with the metrics and 
 	dvc repro
 	python -m commands.show
 
-verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV=HEAD STAGE=all)
-	python -m commands.verify $(if $(REV),--rev $(REV)) $(if $(STAGE),--stage $(STAGE))
+verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV=HEAD STAGE=)
+	python -m commands.verify $(if $(REV),--rev '$(REV)') $(if $(STAGE),--stage '$(STAGE)')
 
-emulate: install ## run every recipe as other machines would, on little data, and compare
-	python -m commands.emulate
+emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell)
+	python -m commands.emulate $(if $(PROCESSOR),--processor '$(PROCESSOR)')
 
 push: install-share ## send data, networks and everything that was run here to the DVC remote
 	python -m commands.push

@@ -128,17 +128,18 @@ def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> di
 
 
 def _report(digests: dict[tuple[str, str], dict[str, str]]) -> int:
-    """Print how each machine's artifacts compare with this one's; return the exit code."""
-    different = 0
+    """Say how each machine's artifacts compare with this one's; return the exit code."""
+    status = 0
     for (recipe, machine), found in digests.items():
         here = digests[recipe, HERE]
         others = [path for path in here if found[path] != here[path]]
-        different += len(others)
-        verdict = f"different: {', '.join(others)}" if others else "identical"
-        if machine == HERE:
-            verdict = "compared with"
-        print(f"{recipe:10} {machine:20} {len(found)} artifacts  {verdict}")
-    return 1 if different else 0
+        verdict = (
+            f"different: {', '.join(others)}" if others else f"{len(here)} artifacts identical"
+        )
+        if machine != HERE:
+            print(f"{recipe} on {machine}: {verdict}")
+        status = status or int(bool(others))
+    return status
 
 
 if __name__ == "__main__":

@@ -106,6 +106,18 @@ def dvc(folder: Path, *arguments: str, **environment: str) -> str:
     return result.stdout
 
 
+def git(folder: Path, *arguments: str) -> None:
+    """Run Git, which must succeed, as somebody."""
+    identity = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    """Commit all that Git does not ignore."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "state")
+
+
 def copy_project(folder: Path) -> Path:
     """Copy the files of the project that are, or would be, in Git; no data, no results."""
     listed = subprocess.run(
@@ -121,7 +133,7 @@ def copy_project(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    git(folder, "init", "--quiet")
     return folder
 
 

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, copy_project, dvc, make_small, run, set_value
+from conftest import RECIPES, ROOT, commit, copy_project, dvc, make_small, run, set_value
 
 from fmnist import contract
 
@@ -78,6 +79,18 @@ def test_a_hostile_environment_changes_no_byte_of_a_convolutional_network(
     dvc(project, "repro")
     expected = (project / "dvc.lock").read_bytes()
     assert lock_of_a_hostile_run(tmp_path, mirror, "cnn") == expected
+
+
+@pytest.mark.slow
+def test_other_machines_write_the_same_bytes(project):
+    commit(project)
+    result = run(project, "python", "-m", "commands.emulate")
+    assert result.returncode == 0, result.stdout + result.stderr
+    if "left out: " in result.stdout:
+        pytest.skip(re.search("left out: .+", result.stdout)[0])
+    for recipe in RECIPES:
+        for machine in ("one core", "another user", "emulated Haswell"):
+            assert f"{recipe} on {machine}: 23 artifacts identical\n" in result.stdout
 
 
 def in_a_new_process(program: str, **environment: str) -> subprocess.CompletedProcess[str]:

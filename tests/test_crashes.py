@@ -1,5 +1,6 @@
 """Kills at any moment: the next `make repro` goes on, to the bytes of an undisturbed run."""
 
+import json
 import os
 import random
 import shutil
@@ -264,6 +265,22 @@ def test_a_training_goes_on_only_if_nothing_that_decides_it_has_changed(
         assert not (folder / ".checkpoints").exists()
     else:
         assert result.stdout.startswith("epoch 1/")
+
+
+@pytest.mark.slow
+def test_a_half_written_lock_file_and_stale_locks_are_named_and_mended(undisturbed, tmp_path):
+    project = undisturbed[""][0]
+    folder = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
+    whole = (folder / "dvc.lock").read_bytes()
+    (folder / "dvc.lock").write_bytes(whole[:8192])  # what Python writes at once
+    holder = {"pid": os.getpid(), "cmd": "/usr/bin/dvc repro"}  # another process has its number
+    locks = {"write": {str(folder / "models" / "model.keras"): holder}, "read": {}}
+    (folder / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(locks))
+    said = make_repro(folder)
+    assert "mended: dvc.lock: " in said
+    assert "mended: .dvc/tmp/rwlock names no process of DVC that is alive; removed" in said
+    assert "Running stage" not in said
+    check_like_undisturbed(folder, project)
 
 
 @pytest.mark.slow

@@ -93,6 +93,7 @@ def test_the_library_imports_no_stage_and_no_dvc():
     everything = [
         *ROOT.glob("stages/*.py"),
         *ROOT.glob("commands/*.py"),
+        *ROOT.glob("versions/*.py"),
         *ROOT.rglob("fmnist/**/*.py"),
     ]
     for path in everything:
@@ -233,7 +234,7 @@ def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, lo
     assert result.stdout.splitlines()[-1] == str(loads), result.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "push", "show"])
+@pytest.mark.parametrize("command", ["check", "emulate", "mend", "push", "show", "verify"])
 def test_no_command_loads_tensorflow(command):
     closure = "\n".join(
         (ROOT / file).read_text() for file in import_closure(ROOT / "commands" / f"{command}.py")

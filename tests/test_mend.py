@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import dvc, run
+from conftest import commit, dvc, run
 
 from commands import mend
 from fmnist.command import InputError
@@ -20,12 +20,6 @@ CUTS = {
     "behind a key": lambda text: text[: text.index("deps:\n") + 6],
     "between the parts of an entry": lambda text: text[: text.rindex("hash: md5\n") + 10],
 }
-
-
-def commit(folder: Path) -> None:
-    identity = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
-    subprocess.run(["git", "add", "dvc.lock"], cwd=folder, check=True)
-    subprocess.run(["git", *identity, "commit", "-qm", "state"], cwd=folder, check=True)
 
 
 @pytest.mark.parametrize("cut", CUTS)

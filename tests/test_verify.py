@@ -2,24 +2,13 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import dvc, run, set_value
+from conftest import commit, dvc, git, run, set_value
 
 pytestmark = pytest.mark.slow
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--allow-empty", "--message", "state")
 
 
 @pytest.fixture
