@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fmnist import eigen
 from fmnist.command import InputError
 
 # Variables of these families decide numbers or pictures; those not set below are removed.
 FAMILIES = (
-    *("TF_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_", "CUDA_", "ABSL_"),
+    *("TF_", "TENSORFLOW_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_", "CUDA_", "ABSL_"),
     *("NPY_", "OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_"),
     *("MPL", "MATPLOTLIB", "FREETYPE_", "LC_", "LANGUAGE"),
 )
@@ -48,6 +49,7 @@ SWITCHES = {
     "TZ": "UTC",
 }
 
+TENSORFLOW = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")  # hold Eigen's code
 INSTRUCTIONS = ("avx2", "fma")
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -119,6 +121,15 @@ def apply_to_tensorflow(threads: int) -> None:
         import tensorflow as tf
         from keras import config
 
+        if not unmet():
+            folder = Path(tf.sysconfig.get_lib())
+            try:
+                eigen.set_cache_sizes([folder / name for name in TENSORFLOW])
+            except LookupError as error:
+                raise InputError(
+                    f"TensorFlow: expected the build that requirements.lock names, found another:"
+                    f" {error}; `sh commands/install.sh` mends it"
+                ) from None
         tf.config.experimental.enable_op_determinism()
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -17,7 +17,7 @@ import numpy as np
 FIGURE = 0.03  # largest difference of any share or loss among metrics, and of the history
 PREDICTED = 0.05  # share of test images that are given another class
 ARRAY = 0.02  # mean absolute difference of pixels or probabilities
-WEIGHTS = 0.2  # distance of the weights of a layer, over their length
+WEIGHTS = 0.8  # distance of the weights of a layer, over their length
 
 
 def compare(recorded: Path, rebuilt: Path) -> tuple[bool, str] | None:

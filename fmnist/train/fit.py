@@ -1,7 +1,6 @@
 """Train a recipe: what ``model.fit`` does, around the compiled epoch."""
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fmnist import head
 from fmnist.command import InputError
 from fmnist.dataset import Images
 from fmnist.inference import Predictor
@@ -59,13 +57,6 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     model = network.build(recipe.network, train.images.shape[1:])
-    if layers := head.cache_bound(model, recipe.batch_size, recipe.threads):
-        warnings.warn(
-            f"results may differ from dvc.lock's on machines with smaller caches: inputs of"
-            f" {', '.join(layers)} x batch_size: expected at most {head.BLOCK} x threads,"
-            " found more",
-            stacklevel=2,
-        )
     update_rule = optimizer.build(recipe.optimizer)
     model.compile(update_rule, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     run_epoch = compile_epoch(model, update_rule, recipe.batch_size, recipe.jit_compile)
