@@ -4,6 +4,9 @@
 .DELETE_ON_ERROR:
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# A variable that was given to make, not one that happens to be in the environment.
+option = $(if $(filter command,$(origin $1)),$2 '$($1)')
+
 help: ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
@@ -14,10 +17,10 @@ repro: install ## run the stages that are out of date; end with the metrics and 
 	python -m commands.show
 
 verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV=HEAD STAGE=)
-	python -m commands.verify $(if $(REV),--rev '$(REV)') $(if $(STAGE),--stage '$(STAGE)')
+	python -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)
 
 emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell)
-	python -m commands.emulate $(if $(PROCESSOR),--processor '$(PROCESSOR)')
+	python -m commands.emulate $(call option,PROCESSOR,--processor)
 
 push: install-share ## send data, networks and everything that was run here to the DVC remote
 	python -m commands.push

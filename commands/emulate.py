@@ -12,6 +12,7 @@ Exit code   0 identical, 1 different, 2 could not run
 import argparse
 import hashlib
 import math
+import os
 import shutil
 import struct
 import subprocess
@@ -30,7 +31,6 @@ from versions.checkout import Checkout, git
 
 RAW = Path("data/raw")
 HERE = "this machine"
-ONE_CORE = ("taskset", "--cpu-list", "0")
 # Another user, who may still read what only this one may, such as an installed Python.
 ANOTHER_USER = (
     *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
@@ -45,10 +45,11 @@ def main() -> int:
     parser.add_argument("--processor", default="Haswell", help="of QEMU (default: %(default)s)")
     parser.add_argument("--images", type=int, default=2300, help="to train and validate with")
     arguments = parser.parse_args()
+    first_core = str(min(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else "0"
     emulator = ("qemu-x86_64", "-cpu", arguments.processor)
     machines = {HERE: ("env",)}
     for name, prefix in {
-        "one core": ONE_CORE,
+        "one core": ("taskset", "--cpu-list", first_core),
         "another user": ANOTHER_USER,
         f"emulated {arguments.processor}": emulator,
     }.items():
@@ -56,15 +57,20 @@ def main() -> int:
             print(f"left out: {name}: {reason}")
         else:
             machines[name] = prefix
+    if len(machines) == 1:
+        raise InputError("expected another machine to compare this one with, found none")
     print(environment.describe(git("rev-parse", "HEAD")), flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="fmnist-emulate-") as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="fmnist-emulate-", ignore_cleanup_errors=True
+    ) as folder:
         mirror = Path(folder, "mirror")
         mirror.mkdir()
         for raw in sorted(RAW.glob("*-ubyte")):
             count = arguments.images if raw.name.startswith("train") else arguments.images // 2
             (mirror / raw.name).write_bytes(_first(raw, count))
-        recipes = list(parameters.load()["recipes"])
+        committed = Checkout.clone(Path(folder, "committed"), "HEAD")
+        recipes = list(parameters.load(committed.folder / parameters.PATH)["recipes"])
         runs = list(product(recipes, machines))
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(
@@ -81,7 +87,7 @@ def _impossible(prefix: tuple[str, ...]) -> str | None:
         package = "; Debian's package qemu-user has it" if prefix[0].startswith("qemu") else ""
         return f"{prefix[0]} is not installed{package}"
     tried = subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, text=True)
-    return tried.stderr.strip() if tried.returncode else None
+    return (tried.stderr.strip() or "it fails") if tried.returncode else None
 
 
 def _first(raw: Path, count: int) -> bytes:

@@ -2,7 +2,7 @@
 
 `dvc push --run-cache` sends the records of all runs, but of their outputs only those of dvc.lock,
 and none that Git holds (`cache: false`); without all of them DVC runs a stage again. So while it
-pushes, runs.dvc names the outputs of all runs as if each were a file of data.
+pushes, make-push.dvc names the outputs of all runs as if each were a file of data.
 
 Reads       DVC's cache
 Exit code   0, or 2 if DVC could not push
@@ -17,7 +17,7 @@ import yaml
 from fmnist import command, files
 from fmnist.command import InputError
 
-RUNS = Path("runs.dvc")
+RUNS = Path("make-push.dvc")  # which a killed push leaves for `commands.mend`
 
 
 def dvc(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -32,7 +32,11 @@ def outputs(cache: Path) -> list[dict[str, Any]]:
     """Return the outputs of all runs that `dvc gc` has not deleted, each under its MD5 as path."""
     found = {}
     for record in sorted(cache.glob("runs/*/*/*")):
-        for out in yaml.safe_load(record.read_text(encoding="utf-8"))["outs"]:
+        try:
+            outs = yaml.safe_load(record.read_text(encoding="utf-8"))["outs"]
+        except (yaml.YAMLError, TypeError, KeyError):  # half-written by a DVC that was killed
+            continue
+        for out in outs:
             md5 = out["md5"]
             if (cache / "files" / "md5" / md5[:2] / md5[2:]).is_file():
                 found[md5] = out | {"path": md5}

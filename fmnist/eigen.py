@@ -68,6 +68,8 @@ def _symbols(library: Path, *names: bytes) -> list[int]:
 def _value(elf: mmap.mmap, start: int, end: int, name: int) -> int:
     """Return the value of the symbol whose name begins at ``name`` of the table of strings."""
     at = elf.find(struct.pack("<I", name), start, end)
-    while (at - start) % _SYMBOL_SIZE:
+    while at != -1 and (at - start) % _SYMBOL_SIZE:
         at = elf.find(struct.pack("<I", name), at + 1, end)
+    if at == -1:
+        raise LookupError("its symbol table is damaged")
     return struct.unpack_from("<8xQ", elf, at)[0]

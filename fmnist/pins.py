@@ -28,9 +28,10 @@ def check(*groups: str, path: Path = PATH) -> list[str]:
     Raises:
         InputError: one line for each package that is missing or has another version.
     """
+    pins = {group: pinned(group, path=path) for group in groups}
     faults = []
     for group in groups:
-        for pin in pinned(group, path=path):
+        for pin in pins[group]:
             name, _, version = pin.partition("==")
             try:
                 installed = metadata.version(name)
@@ -44,4 +45,4 @@ def check(*groups: str, path: Path = PATH) -> list[str]:
                 )
     if faults:
         raise InputError("\n".join(faults))
-    return pinned(*groups, path=path)
+    return [pin for group in groups for pin in pins[group]]

@@ -14,6 +14,10 @@ from pathlib import Path
 from fmnist import command
 from fmnist.command import InputError
 
+INTERRUPTED = (
+    "interrupted: run the same command again to go on; finished stages are kept, and so are the"
+    " finished epochs of a training"
+)
 GRACE = 3.0  # seconds from an interrupt to the end, where Python cannot answer it before
 PATIENCE = 10.0  # seconds for another run of the same stage that is about to end
 
@@ -27,7 +31,7 @@ def run(name: str, main: Callable[[], None]) -> None:
 
     watched = _watch_signals(), _watch_parents()
     threading.Thread(target=_end, args=watched, daemon=True).start()
-    command.run(run_alone)
+    command.run(run_alone, INTERRUPTED)
 
 
 @contextmanager
@@ -66,11 +70,10 @@ def _lock(folder: int) -> bool:
 
 
 def _watch_signals() -> int:
-    """Let SIGTERM do what SIGINT does; return a file descriptor that is readable after either."""
+    """Return a file descriptor that is readable after SIGINT or SIGTERM."""
     received, send = os.pipe()
     os.set_blocking(send, False)
     signal.set_wakeup_fd(send)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return received
 
 
@@ -78,7 +81,8 @@ def _watch_parents() -> list[int]:
     """Return a file descriptor for each process that this one must not outlive.
 
     It is readable once the process has ended. DVC runs a command in the user's shell, and some
-    shells stay in between: then DVC is the parent's parent.
+    shells stay in between: then DVC is the parent's parent. A parent that ends while Python starts
+    is not seen; `alone` then keeps the next run out until this one has ended.
     """
     try:
         parents = [os.getppid()]
@@ -95,6 +99,6 @@ def _end(interrupted: int, parents: list[int]) -> None:
     """End the process where Python has no turn to do so, as in an epoch of compiled code."""
     ready, _, _ = select.select([interrupted, *parents], [], [])
     if interrupted in ready:
-        time.sleep(GRACE)
-        print(command.INTERRUPTED, file=sys.stderr, flush=True)
-    os._exit(command.INTERRUPTED_STATUS)
+        select.select(parents, [], [], GRACE)
+        print(INTERRUPTED, file=sys.stderr, flush=True)
+    os._exit(command.INTERRUPTED)

@@ -21,7 +21,7 @@ def remote(project: Path, tmp_path: Path) -> Path:
 
 def push(project: Path) -> tuple[int, str]:
     result = run(project, "python", "-m", "commands.push")
-    assert not (project / "runs.dvc").exists()
+    assert not (project / "make-push.dvc").exists()
     return result.returncode, result.stderr
 
 

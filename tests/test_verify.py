@@ -18,15 +18,27 @@ def committed(project) -> Path:
     return project
 
 
-def verify(folder: Path, *arguments: str) -> tuple[int, list[list[str]], str]:
+def verify(folder: Path, *arguments: str, **environment: str) -> tuple[int, list[list[str]], str]:
     """Return the exit code, the rows of the table as words, and the last line."""
-    result = run(folder, "python", "-m", "commands.verify", *arguments)
+    result = run(folder, "python", "-m", "commands.verify", *arguments, **environment)
     lines = result.stdout.splitlines()
     head = [number for number, line in enumerate(lines) if line.startswith("stage  ")]
     if not head:
         return result.returncode, [], result.stderr
     rows = [line.split() for line in lines[head[0] + 1 :]]
     return result.returncode, rows[: rows.index([])], lines[-1]
+
+
+def state(folder: Path) -> list[object]:
+    """Return all that a verification must leave as it is: files, cache, settings, Git's HEAD."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    own = {".dvc/tmp", ".git"}
+    kept = [path for path in files if not any(f"/{part}/" in str(path) for part in own)]
+    return [
+        [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in kept],
+        (folder / ".git" / "HEAD").read_bytes(),
+        run(folder, "git", "status", "--porcelain").stdout,
+    ]
 
 
 def row(rows: list[list[str]], stage: str, what: str) -> list[str]:
@@ -40,21 +52,20 @@ def row(rows: list[list[str]], stage: str, what: str) -> list[str]:
     return found
 
 
-def test_what_was_reproduced_is_identical_and_nothing_of_the_user_changes(committed):
+def test_what_was_reproduced_is_identical_and_nothing_of_the_user_changes(committed, tmp_path):
     lock = yaml.safe_load((committed / "dvc.lock").read_text())["stages"]
-    cache = sorted((committed / ".dvc" / "cache").rglob("*"))
     with (committed / "params.yaml").open("a") as file:
         file.write("# not committed\n")
     (committed / "metrics" / "test.json").unlink()
-    before = run(committed, "git", "status", "--porcelain").stdout
-    status, rows, verdict = verify(committed)
+    before = state(committed)
+    (tmp_path / "config").write_text("[cache]\n    dir = /dev/null\n")  # DVC's for all projects
+    status, rows, verdict = verify(committed, DVC_GLOBAL_CONFIG_DIR=str(tmp_path))
     assert (status, verdict) == (0, "identical")
     recorded = [out for stage in lock.values() for out in stage["outs"]]
     assert [row[1:] for row in rows] == [
         [out["path"], out["md5"], out["md5"], "identical"] for out in recorded
     ]
-    assert sorted((committed / ".dvc" / "cache").rglob("*")) == cache
-    assert run(committed, "git", "status", "--porcelain").stdout == before
+    assert state(committed) == before
 
 
 def test_the_environment_is_described(committed):
@@ -123,14 +134,42 @@ def test_a_figure_that_was_edited_in_a_committed_metric_is_found(committed):
 
 
 def test_one_stage_is_verified_from_its_recorded_inputs(committed, tmp_path):
+    before = state(committed)
     status, rows, verdict = verify(committed, "--stage", "plot")
     assert (status, verdict) == (0, "identical")
+    assert state(committed) == before
     assert {row[0] for row in rows} == {"plot"}
     elsewhere = tmp_path / "elsewhere"
     git(tmp_path, "clone", "--quiet", str(committed), str(elsewhere))
     status, _, said = verify(elsewhere, "--stage", "plot")
     assert status == 2
     assert "error: plot: expected its recorded inputs in the cache or a remote, found not" in said
+
+
+def test_in_a_hook_of_git_the_repository_of_the_user_is_left_alone(committed):
+    commit(committed)
+    before = state(committed)
+    status, _, _ = verify(
+        committed, "--rev", "HEAD~1", "--stage", "fetch", GIT_DIR=str(committed / ".git")
+    )
+    assert status == 0
+    assert state(committed) == before
+
+
+def test_stages_and_outputs_that_dvc_lock_does_not_know_are_found(committed):
+    path = committed / "dvc.lock"
+    lock = yaml.safe_load(path.read_text())
+    del lock["stages"]["plot"]
+    lock["stages"]["evaluate"]["outs"] = lock["stages"]["evaluate"]["outs"][:-1]
+    lock["stages"]["gone"] = {"cmd": "true"}
+    path.write_text(yaml.safe_dump(lock, sort_keys=False))
+    commit(committed)
+    status, rows, verdict = verify(committed)
+    assert status == 1
+    assert row(rows, "gone", "the stage")[-1] == "different"
+    assert row(rows, "plot", "plots/loss.png")[::2] == ["none", "different"]
+    assert row(rows, "evaluate", "plots/predictions.csv")[::2] == ["none", "different"]
+    assert verdict.startswith("different: first in ")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +211,8 @@ def test_a_machine_outside_the_contract_is_within_tolerance_or_not(committed):
     dvc(committed, "commit", "--force")
     commit(committed)
     status, rows, verdict = verify(committed)
-    assert (status, verdict) == (0, "within tolerance")
+    assert status == 0
+    assert verdict.startswith("within tolerance; not compared: ")  # pictures that changed
     assert row(rows, "preprocess", "data/prepared/train.npz")[-1] == "identical"
     network = " ".join(row(rows, "train", "models/model.keras")[2:])
     assert network.startswith("within tolerance: largest distance of a layer ")

@@ -1,6 +1,7 @@
 """A committed revision in a folder of its own, apart from the user's files, cache and settings."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -40,17 +41,12 @@ class Checkout:
         if not (project / ".dvc").is_dir():
             raise InputError(f"{revision}: expected a DVC project, found no .dvc folder in it")
         (project / ".dvc" / "config.local").write_text("[cache]\n    dir = cache\n")
-        own = {
+        environment = _without("DVC_", "GIT_") | {
             f"DVC_{name}": f"{folder}.dvc"
             for name in ("GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR", "SITE_CACHE_DIR")
         }
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
-        checkout = cls(project, commit, kept | own)
-        checkout._put_first(Path(sys.executable).parent)
-        return checkout
-
-    def _put_first(self, programs: Path) -> None:
-        self.environment["PATH"] = f"{programs}:{self.environment['PATH']}"
+        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        return cls(project, commit, environment)
 
     def run(self, *command: str) -> bool:
         """Run a program, whose output goes to standard error; return whether it succeeded."""
@@ -75,14 +71,29 @@ class Checkout:
         installed = Path(sys.prefix, "requirements.lock")
         wanted = self.folder / "requirements.lock"
         if installed.exists() and installed.read_bytes() != wanted.read_bytes():
+            print("The commit locks other packages: it gets an environment of its own", flush=True)
             if not self.run("sh", "commands/install.sh"):
                 raise InputError(f"{self.commit}: its requirements.lock cannot be installed")
-            self._put_first(self.folder / ".venv" / "bin")
+            programs = self.folder / ".venv" / "bin"
+            self.environment["PATH"] = f"{programs}:{self.environment['PATH']}"
 
     def pull(self, *paths: str) -> bool:
-        """Get recorded files from the cache of the current folder, else from the default remote."""
-        here = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=True)
-        self.run("dvc", "remote", "add", "--local", "--force", "cache-here", here.stdout.strip())
+        """Get recorded files from the cache of the current folder, else from the default remote.
+
+        For that the current folder's local settings are taken over; secrets stand there.
+        """
+        local = Path(".dvc", "config.local")
+        if local.exists():
+            shutil.copy(local, self.folder / local)
+            self.run("dvc", "config", "--quiet", "--local", "cache.dir", "cache")
+        here = subprocess.run(
+            ["dvc", "cache", "dir"],
+            env=os.environ | {"PATH": self.environment["PATH"]},
+            capture_output=True,
+            text=True,
+        )
+        cache = Path(here.stdout.strip() or ".dvc/cache").resolve()
+        self.run("dvc", "remote", "add", "--quiet", "--local", "--force", "cache-here", str(cache))
         return self.run("dvc", "pull", "--quiet", "--remote", "cache-here", *paths) or self.run(
             "dvc", "pull", "--quiet", *paths
         )
@@ -94,8 +105,15 @@ def git(*arguments: str) -> str:
     Raises:
         InputError: it fails; says its reason.
     """
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["git", *arguments], env=_without("GIT_"), capture_output=True, text=True, check=False
+    )
     if result.returncode:
         reason = " ".join(result.stderr.split()).removeprefix("fatal: ")
         raise InputError(f"git {' '.join(arguments)}: {reason}")
     return result.stdout.strip()
+
+
+def _without(*prefixes: str) -> dict[str, str]:
+    """Return this process's environment; in a hook Git's own variables name another repository."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

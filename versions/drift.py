@@ -39,12 +39,14 @@ def drift(
     if status.returncode:
         raise InputError(f"dvc status: {' '.join(status.stderr.split())}")
     found = []
+    graph = parameters.load(folder / "dvc.yaml")["stages"]
     for name, changes in json.loads(status.stdout).items():
+        if name not in graph:  # a file of data that is tracked by itself
+            continue
         stage = recorded.get(name, Stage(cmd="none"))
         for change in changes:
             if change == "changed command":
-                command = parameters.load(folder / "dvc.yaml")["stages"][name]["cmd"]
-                found.append(Drift(name, "cmd", stage.cmd, command))
+                found.append(Drift(name, "cmd", stage.cmd, str(graph[name]["cmd"])))
             elif isinstance(change, dict):
                 for path, state in (item for kind in change.values() for item in kind.items()):
                     found += _changed(folder, name, stage, path, state)

@@ -22,7 +22,7 @@ class File(_Entry):
     """A file with the MD5 of its content."""
 
     path: str
-    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
 
 
 class Stage(_Entry):

@@ -30,9 +30,9 @@ def compare(recorded: Path, rebuilt: Path) -> tuple[bool, str] | None:
         return None
     try:
         distance, limit, what = rule[recorded.suffix](recorded, rebuilt)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, IndexError, OSError, zipfile.BadZipFile) as error:
         return False, f"cannot be compared: {error}"
-    return distance <= limit, f"{what} {distance:.2g}, at most {limit:g}"
+    return bool(distance <= limit), f"{what} {distance:.2g}, at most {limit:g}"
 
 
 def _figures(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
@@ -57,17 +57,15 @@ def _table(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
 
 def _arrays(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
     with np.load(recorded) as before, np.load(rebuilt) as after:
-        distances = [_mean_difference(before[name], after[name]) for name in before.files]
-    return max(distances), ARRAY, "mean difference"
+        pairs = _pairs(dict(before), dict(after))
+        distances = [np.abs(a.astype(np.float64) - b).mean() for a, b in pairs]
+    return np.max(distances), ARRAY, "mean difference"
 
 
 def _weights(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
-    before, after = dict(_layers(recorded)), dict(_layers(rebuilt))
-    distances = [
-        float(np.linalg.norm(before[name] - after[name]) / (np.linalg.norm(before[name]) or 1))
-        for name in before
-    ]
-    return max(distances), WEIGHTS, "largest distance of a layer"
+    pairs = _pairs(dict(_layers(recorded)), dict(_layers(rebuilt)))
+    distances = [np.linalg.norm(a - b) / (np.linalg.norm(a) or 1) for a, b in pairs]
+    return np.max(distances), WEIGHTS, "largest distance of a layer"
 
 
 def _layers(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -90,6 +88,7 @@ def _layers(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _floats(value: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the figures in nested mappings; whole numbers are counts of what the shares say."""
     for key, item in value.items():
         if isinstance(item, dict):
             yield from _floats(item, f"{prefix}{key}.")
@@ -100,10 +99,13 @@ def _floats(value: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
 def _largest(before: dict[str, float], after: dict[str, float]) -> float:
     if before.keys() != after.keys():
         raise ValueError("other entries")
-    return max(abs(before[name] - after[name]) for name in before)
+    return np.max([abs(before[name] - after[name]) for name in before])  # NaN, if any is
 
 
-def _mean_difference(before: np.ndarray, after: np.ndarray) -> float:
-    if before.shape != after.shape:
-        raise ValueError(f"shapes {before.shape} and {after.shape}")
-    return float(np.abs(before.astype(np.float64) - after).mean())
+def _pairs(
+    before: dict[str, np.ndarray], after: dict[str, np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    shapes = [{name: array.shape for name, array in arrays.items()} for arrays in (before, after)]
+    if shapes[0] != shapes[1]:
+        raise ValueError("other names or shapes")
+    return [(before[name], after[name]) for name in before]

@@ -1,20 +1,21 @@
 """Keep the state of an unfinished training, so that a killed one goes on where it was."""
 
 import hashlib
+import io
 import json
 import sys
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fmnist import arrays
+from fmnist.files import replacing
 from fmnist.train.state import Arrays
 
 
 class Checkpoint:
-    """One file, whose name is a hash of everything that decides the result.
+    """One file: its SHA-256 and an ``.npz``, named by a hash of everything that decides the result.
 
     A training with anything else, be it a parameter, an image, a version or a line of code, has a
     file of its own, so that it never resumes this one.
@@ -23,22 +24,27 @@ class Checkpoint:
     def __init__(self, folder: Path, decisive: Any) -> None:
         """Args: decisive: parameters, hashes of data and so on, as JSON can hold them."""
         text = json.dumps([decisive, _code()], sort_keys=True)
-        self._path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.npz"
+        self._path = folder / hashlib.sha256(text.encode()).hexdigest()
 
     def load(self) -> Arrays | None:
         """Return what was saved last; None if nothing was, or if the file is damaged."""
-        try:
-            with self._path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                return dict(file)
-        except FileNotFoundError:
+        if not self._path.exists():
             return None
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-            print(f"warning: {self._path}: damaged, training starts anew: {error}", file=sys.stderr)
+        whole = self._path.read_bytes()
+        digest, content = whole[:32], whole[32:]
+        if hashlib.sha256(content).digest() != digest:
+            warnings.warn(f"{self._path}: damaged; training starts anew", stacklevel=2)
             return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return dict(file)
 
     def save(self, state: Arrays) -> None:
         """Replace what was saved, in one step."""
-        arrays.save(self._path, **state)
+        content = io.BytesIO()
+        np.savez(content, **state)
+        with replacing(self._path) as file:
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
 
     def remove(self) -> None:
         """Forget it, and the folder with the last one."""

@@ -25,7 +25,7 @@ def save(model: keras.Model, path: Path) -> None:
         with zipfile.ZipFile(saved) as file:
             entries = {name: file.read(name) for name in sorted(file.namelist())}
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
+        error.filename = str(path)  # a full disk names no file, and this one's name is internal
         raise
     finally:
         saved.unlink(missing_ok=True)
