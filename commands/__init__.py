@@ -1,0 +1,1 @@
+"""Commands that are not stages; make is their front door."""
