@@ -22,6 +22,12 @@ verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV
 emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell)
 	python -m commands.emulate $(call option,PROCESSOR,--processor)
 
+seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 RECIPE=the chosen one)
+	python -m commands.seeds $(call option,N,--count) $(call option,RECIPE,--recipe)
+
+gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=main)
+	python -m commands.gate $(call option,BASE,--base)
+
 push: install-share ## send data, networks and everything that was run here to the DVC remote
 	python -m commands.push
 
@@ -58,4 +64,4 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
-.PHONY: help repro verify emulate push test test-slow bench lint lock install
+.PHONY: help repro verify emulate seeds gate push test test-slow bench lint lock install

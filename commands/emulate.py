@@ -22,8 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-import yaml
-
 from fmnist import command, parameters
 from fmnist.command import InputError
 from versions import environment
@@ -104,15 +102,20 @@ def _first(raw: Path, count: int) -> bytes:
 def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> dict[str, str]:
     """Run all stages in a checkout; return the SHA-256 of each output, by its path."""
     checkout = Checkout.clone(folder, "HEAD")
-    values = parameters.load(checkout.folder / parameters.PATH)
-    for path in mirror.iterdir():
-        values["fetch"]["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    labels = (mirror / "train-labels-idx1-ubyte").stat().st_size - 8
-    values["fetch"]["mirrors"] = [mirror.as_uri()]
-    values["preprocess"]["validation_size"] = labels // 8
-    values["train"]["recipe"] = recipe
-    values["recipes"][recipe]["epochs"] = 1
-    (checkout.folder / parameters.PATH).write_text(yaml.safe_dump(values, sort_keys=False))
+    hashes = {
+        f"fetch.sha256.{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in mirror.iterdir()
+    }
+    images = (mirror / "train-labels-idx1-ubyte").stat().st_size - 8
+    checkout.set(
+        hashes
+        | {
+            "fetch.mirrors": [mirror.as_uri()],
+            "preprocess.validation_size": images // 8,
+            "train.recipe": recipe,
+            f"recipes.{recipe}.epochs": 1,
+        }
+    )
     graph = parameters.load(checkout.folder / "dvc.yaml")["stages"]
     digests = {}
     for name, stage in graph.items():

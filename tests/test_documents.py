@@ -9,6 +9,8 @@ import pytest
 import yaml
 from conftest import ROOT, STAGES, dvc
 
+from versions import lock_file, seeds
+
 README = (ROOT / "README.md").read_text()
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
@@ -37,9 +39,24 @@ def test_the_figures_are_those_of_the_committed_metrics():
     test = json.loads((ROOT / "metrics" / "test.json").read_text())
     train = json.loads((ROOT / "metrics" / "train.json").read_text())
     assert 0.875 <= test["accuracy"] <= 0.892  # around the published reference of the default
-    said = f"accuracy {test['accuracy']:.4f} ± {test['accuracy_standard_error']:.4f}"
-    assert said in " ".join(README.split())
-    assert f"validation accuracy {train['val_accuracy']:.4f}" in README
+    said = " ".join(README.split())
+    assert f"seed, 42, has {test['accuracy']:.4f}, with a standard error of" in said
+    assert f"standard error of {test['accuracy_standard_error']:.4f} from" in said
+    assert f"test images, and validation accuracy {train['val_accuracy']:.4f}." in said
+
+
+def test_the_spread_is_that_of_the_committed_seeds_of_the_committed_pipeline():
+    key = seeds.key(lock_file.read(ROOT / "dvc.lock"))
+    rows = [row for row in seeds.read(ROOT / seeds.PATH) if row.recipe == "mlp"]
+    assert [row.seed for row in rows] == [42, 43, 44, 45, 46]
+    assert {row.key for row in rows} == {key}, "stale: `make seeds`"
+    test, validation = (
+        seeds.spread([getattr(row, name) for row in rows]) for name in ("accuracy", "val_accuracy")
+    )
+    assert 0.880 <= test.mean <= 0.889  # around the published reference
+    said = " ".join(README.replace("**", "").split())
+    assert f"Test accuracy {test}".removesuffix(")") in said
+    assert f"validation accuracy {validation.mean:.4f} ± {validation.deviation:.4f}" in said
 
 
 def test_every_metric_is_defined():

@@ -234,7 +234,9 @@ def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, lo
     assert result.stdout.splitlines()[-1] == str(loads), result.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "emulate", "mend", "push", "show", "verify"])
+@pytest.mark.parametrize(
+    "command", ["check", "emulate", "gate", "mend", "push", "seeds", "show", "verify"]
+)
 def test_no_command_loads_tensorflow(command):
     closure = "\n".join(
         (ROOT / file).read_text() for file in import_closure(ROOT / "commands" / f"{command}.py")

@@ -4,9 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from fmnist import parameters
 from fmnist.command import InputError
 from versions import lock_file
 from versions.lock_file import Stage
@@ -55,6 +60,22 @@ class Checkout:
         )
         return result.returncode == 0
 
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Give parameters, named by their dotted keys, other values."""
+        path = self.folder / parameters.PATH
+        everything = parameters.load(path)
+        for key, value in values.items():
+            *parents, last = key.split(".")
+            section = everything
+            for parent in parents:
+                section = section[parent]
+            section[last] = value
+        path.write_text(yaml.safe_dump(everything, sort_keys=False), encoding="utf-8")
+
+    def share_cache(self) -> None:
+        """Use the cache of the current folder, and its run-cache, as its own."""
+        self.run("dvc", "config", "--quiet", "--local", "cache.dir", str(self._cache_here()))
+
     def stages(self) -> dict[str, Stage]:
         """Return what its dvc.lock says; see `lock_file.read`."""
         path = self.folder / lock_file.PATH
@@ -86,17 +107,20 @@ class Checkout:
         if local.exists():
             shutil.copy(local, self.folder / local)
             self.run("dvc", "config", "--quiet", "--local", "cache.dir", "cache")
+        cache = str(self._cache_here())
+        self.run("dvc", "remote", "add", "--quiet", "--local", "--force", "cache-here", cache)
+        return self.run("dvc", "pull", "--quiet", "--remote", "cache-here", *paths) or self.run(
+            "dvc", "pull", "--quiet", *paths
+        )
+
+    def _cache_here(self) -> Path:
         here = subprocess.run(
             ["dvc", "cache", "dir"],
             env=os.environ | {"PATH": self.environment["PATH"]},
             capture_output=True,
             text=True,
         )
-        cache = Path(here.stdout.strip() or ".dvc/cache").resolve()
-        self.run("dvc", "remote", "add", "--quiet", "--local", "--force", "cache-here", str(cache))
-        return self.run("dvc", "pull", "--quiet", "--remote", "cache-here", *paths) or self.run(
-            "dvc", "pull", "--quiet", *paths
-        )
+        return Path(here.stdout.strip() or ".dvc/cache").resolve()
 
 
 def git(*arguments: str) -> str:

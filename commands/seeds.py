@@ -1,0 +1,80 @@
+"""Run a recipe under several seeds, to know what chance alone changes.
+
+Each is an ordinary run of the committed pipeline, in a clone that shares this checkout's DVC cache,
+so that nothing is trained twice; as many at once as there are cores for the recipe's threads.
+
+Reads       HEAD, DVC's cache
+Writes      metrics/seeds.csv
+Exit code   0, or 2 if a run failed
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fmnist import command, files, parameters
+from fmnist.command import InputError
+from versions import seeds
+from versions.checkout import Checkout
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m commands.seeds")
+    parser.add_argument("--count", type=int, default=5, help="of seeds (default: %(default)s)")
+    parser.add_argument("--recipe", help="default: the chosen one")
+    arguments = parser.parse_args()
+    if arguments.count < 1:
+        raise InputError(f"--count: expected 1 or more, found {arguments.count}")
+
+    with tempfile.TemporaryDirectory(
+        prefix="fmnist-seeds-", ignore_cleanup_errors=True
+    ) as temporary:
+        committed = Checkout.clone(Path(temporary, "committed"), "HEAD")
+        values = parameters.load(committed.folder / parameters.PATH)
+        recipe = arguments.recipe or values["train"]["recipe"]
+        if recipe not in values["recipes"]:
+            known = ", ".join(values["recipes"])
+            raise InputError(f"--recipe: expected one of {known}, found {recipe!r}")
+        first = values["train"]["seed"]
+
+        def run(seed: int) -> seeds.Row:
+            return _run(Path(temporary, str(seed)), committed.commit, recipe, seed)
+
+        at_once = max(1, (os.cpu_count() or 1) // values["recipes"][recipe]["threads"])
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+            rows = list(pool.map(run, range(first, first + arguments.count)))
+
+    kept = [row for row in seeds.read() if row.recipe != recipe]
+    seeds.write([*kept, *rows])
+    for name in ("accuracy", "val_accuracy"):
+        print(f"{recipe}: {name} {seeds.spread([getattr(row, name) for row in rows])}")
+
+
+def _run(folder: Path, commit: str, recipe: str, seed: int) -> seeds.Row:
+    checkout = Checkout.clone(folder, commit)
+    checkout.share_cache()
+    checkout.set({"train.recipe": recipe, "train.seed": seed})
+    if not checkout.run("dvc", "repro", "--quiet", "evaluate"):
+        raise InputError(f"{recipe} with seed {seed}: dvc repro failed; see above why")
+    train, test = (
+        files.read_json(checkout.folder / "metrics" / f"{name}.json") for name in ("train", "test")
+    )
+    row = seeds.Row(
+        recipe,
+        seed,
+        test["accuracy"],
+        test["loss"],
+        train["val_accuracy"],
+        train["val_loss"],
+        seeds.key(checkout.stages()),
+    )
+    print(f"{recipe} with seed {seed}: accuracy {row.accuracy:.4f}", file=sys.stderr, flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,106 @@
+"""The table of seeds."""
+
+import math
+
+import pytest
+import yaml
+from conftest import commit, run, set_value
+
+from fmnist.command import InputError
+from versions import lock_file, seeds
+from versions.seeds import Row
+
+ROWS = [
+    Row("mlp", 42, 0.88, 0.33, 0.89, 0.31, "0123456789abcdef"),
+    Row("mlp", 7, 0.875, 0.34, 0.89, 0.3, "0123456789abcdef"),
+    Row("cnn", 42, 0.91, 0.25, 0.92, 0.24, "fedcba9876543210"),
+]
+
+
+def test_the_table_is_read_as_it_was_written_and_sorted(tmp_path):
+    path = tmp_path / "seeds.csv"
+    assert seeds.read(path) == []
+    seeds.write(ROWS, path)
+    assert seeds.read(path) == [ROWS[2], ROWS[1], ROWS[0]]
+    assert path.read_text().startswith("recipe,seed,accuracy,loss,val_accuracy,val_loss,key\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "recipe,seed\nmlp,1\n",
+        "recipe,seed,accuracy,loss,val_accuracy,val_loss,key\nmlp,a,1,1,1,1,k\n",
+    ],
+)
+def test_a_damaged_table_is_said(tmp_path, text):
+    (tmp_path / "seeds.csv").write_text(text)
+    with pytest.raises(InputError, match="seeds.csv: line 2: expected recipe, seed, accuracy"):
+        seeds.read(tmp_path / "seeds.csv")
+
+
+def test_a_spread_is_the_mean_and_the_sample_standard_deviation():
+    found = seeds.spread([1.0, 2.0, 6.0])
+    assert (found.count, found.mean) == (3, 3.0)
+    assert found.deviation == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
+    assert str(seeds.spread([0.88, 0.89])) == "0.8850 ± 0.0071 (mean ± sd of 2 seeds)"
+    assert str(seeds.spread([0.88])) == "0.8800 (one seed)"
+
+
+def values(stages: dict, stage: str, section: str) -> dict:
+    return stages[stage]["params"]["params.yaml"][section]
+
+
+CHANGES = {
+    "the seed": lambda stages: values(stages, "train", "train").update(seed=1),
+    "a picture": lambda stages: values(stages, "plot", "plot").update(dpi=1),
+    "the evaluation": lambda stages: values(stages, "evaluate", "evaluate").update(flip=True),
+    "the recipe": lambda stages: values(stages, "train", "recipes.mlp").update(epochs=1),
+    "code": lambda stages: stages["train"]["deps"][-1].update(md5="0" * 32),
+    "data": lambda stages: stages["preprocess"]["deps"][0].update(md5="0" * 32),
+    "packages": lambda stages: stages["train"]["params"].pop("pyproject.toml"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_key_is_of_all_that_decides_the_figures_but_the_seed(change, project):
+    path = project / "dvc.lock"
+    before = seeds.key(lock_file.read(path))
+    lock = yaml.safe_load(path.read_text())
+    CHANGES[change](lock["stages"])
+    path.write_text(yaml.safe_dump(lock, sort_keys=False))
+    same = seeds.key(lock_file.read(path)) == before
+    assert same is (change in ("the seed", "a picture"))
+
+
+@pytest.mark.slow
+def test_seeds_are_ordinary_runs_and_none_is_trained_twice(project):
+    commit(project)
+    (project / "metrics").mkdir(exist_ok=True)
+    seeds.write([ROWS[2]], project / "metrics" / "seeds.csv")
+    result = run(project, "python", "-m", "commands.seeds", "--count", "2")
+    assert result.returncode == 0, result.stderr
+    other, first, second = seeds.read(project / "metrics" / "seeds.csv")
+    assert other == ROWS[2]
+    assert [(row.recipe, row.seed) for row in (first, second)] == [("mlp", 42), ("mlp", 43)]
+    assert first.key == second.key == seeds.key(lock_file.read(project / "dvc.lock"))
+    assert f"mlp: accuracy {seeds.spread([first.accuracy, second.accuracy])}" in result.stdout
+    for row in (first, second):  # as a user would run it, from what is in the cache by now
+        set_value(project, "train.seed", row.seed)
+        said = run(project, "dvc", "repro", "evaluate").stdout
+        assert "Running stage" not in said
+        test = (project / "metrics" / "test.json").read_text()
+        assert f'"accuracy": {row.accuracy},' in test
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--count", "0"], "error: --count: expected 1 or more, found 0"),
+        (["--recipe", "vgg"], "error: --recipe: expected one of mlp, cnn, found 'vgg'"),
+    ],
+)
+def test_wrong_arguments_are_said_before_anything_runs(project, arguments, message):
+    commit(project)
+    result = run(project, "python", "-m", "commands.seeds", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr

@@ -1,0 +1,114 @@
+"""The table of recipes under several seeds: what chance alone changes."""
+
+import csv
+import hashlib
+import json
+import statistics
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from fmnist import files, parameters
+from fmnist.command import InputError
+from versions import lock_file
+from versions.lock_file import Stage
+
+PATH = Path("metrics/seeds.csv")
+MEASURED = ("preprocess", "train", "evaluate")  # the stages that decide the figures
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: figures of the saved weights, and a key of all that decided them but the seed."""
+
+    recipe: str
+    seed: int
+    accuracy: float
+    loss: float
+    val_accuracy: float
+    val_loss: float
+    key: str
+
+
+def key(stages: dict[str, Stage]) -> str:
+    """Return a hash of the inputs in a dvc.lock of the stages that decide the figures.
+
+    The seed and the network, which depends on it, are left out: all seeds of a recipe have one
+    key. A row with another key is of other parameters, code, data or package versions.
+    """
+    outputs = {file.path for name in MEASURED for file in stages[name].outs if name != "preprocess"}
+    decisive = [
+        [
+            name,
+            stages[name].cmd,
+            sorted([file.path, file.md5] for file in stages[name].deps if file.path not in outputs),
+            _without_seed(stages[name].params),
+        ]
+        for name in MEASURED
+    ]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_seed(params: dict[str, dict]) -> dict[str, dict]:
+    values = json.loads(json.dumps(params))
+    values.get("params.yaml", {}).get("train", {}).pop("seed", None)
+    return values
+
+
+def read(path: Path = PATH) -> list[Row]:
+    """Return the rows of the table; none if it is not there yet.
+
+    Raises:
+        InputError: the file is not such a table; says where.
+    """
+    if not path.exists():
+        return []
+    names = [field.name for field in fields(Row)]
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            return [
+                Row(**{field.name: field.type(row[field.name]) for field in fields(Row)})
+                for row in reader
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}: line {reader.line_num}: expected {', '.join(names)}, found: {error};"
+                " delete it, and `make seeds` writes it anew"
+            ) from None
+
+
+def current(folder: Path) -> list[Row]:
+    """Return the rows of the chosen recipe that its dvc.lock still stands for."""
+    stages = lock_file.read(folder / lock_file.PATH)
+    if missing := [name for name in MEASURED if name not in stages]:
+        raise InputError(f"{lock_file.PATH}: expected {', '.join(missing)}; `dvc repro` adds them")
+    recipe = parameters.load(folder / parameters.PATH)["train"]["recipe"]
+    wanted = key(stages)
+    return [row for row in read(folder / PATH) if (row.recipe, row.key) == (recipe, wanted)]
+
+
+def write(rows: list[Row], path: Path = PATH) -> None:
+    """Write the table, sorted by recipe and seed."""
+    names = [field.name for field in fields(Row)]
+    ordered = sorted(rows, key=lambda row: (row.recipe, row.seed))
+    files.write_rows(path, [dict(zip(names, astuple(row), strict=True)) for row in ordered])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Figures of ``count`` seeds: mean and sample standard deviation (none for one seed)."""
+
+    count: int
+    mean: float
+    deviation: float | None
+
+    def __str__(self) -> str:
+        if self.deviation is None:
+            return f"{self.mean:.4f} (one seed)"
+        return f"{self.mean:.4f} ± {self.deviation:.4f} (mean ± sd of {self.count} seeds)"
+
+
+def spread(figures: list[float]) -> Spread:
+    """Summarize at least one figure."""
+    deviation = statistics.stdev(figures) if len(figures) > 1 else None
+    return Spread(len(figures), statistics.fmean(figures), deviation)
