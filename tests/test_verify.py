@@ -32,7 +32,7 @@ def verify(folder: Path, *arguments: str, **environment: str) -> tuple[int, list
 def state(folder: Path) -> list[object]:
     """Return all that a verification must leave as it is: files, cache, settings, Git's HEAD."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    own = {".dvc/tmp", ".git"}
+    own = {".dvc/tmp", ".git", "__pycache__"}
     kept = [path for path in files if not any(f"/{part}/" in str(path) for part in own)]
     return [
         [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in kept],
