@@ -15,9 +15,10 @@ from pydantic import Field
 from fmnist import command, files, parameters, pins
 from fmnist.command import InputError
 from fmnist.parameters import Parameters
-from versions import lock_file, seeds
-from versions.checkout import Checkout, git
+from versions.change import judge
+from versions.checkout import Checkout
 from versions.drift import drift
+from versions.version import Version, where_main_was_left
 
 
 class Gate(Parameters):
@@ -30,18 +31,22 @@ class Gate(Parameters):
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.gate")
-    parser.add_argument("--base", default="main", help="revision to compare with (default: main)")
-    base = parser.parse_args().base
+    parser.add_argument("--base", help="revision (default: where this branch left main)")
+    revision = parser.parse_args().base or where_main_was_left()
     settings = _settings()
+    head = Version.read(Path(), "this checkout")
     reasons = [
         f"{found.stage}: {found.what}: dvc.lock has {found.recorded}, found {found.found};"
         " `make repro`, and commit what it changes"
-        for found in drift(Path(), lock_file.read())
+        for found in drift(head.folder, head.stages)
     ]
     reasons += _below_floors(settings.floors)
     with tempfile.TemporaryDirectory(prefix="fmnist-gate-") as folder:
-        other = Checkout.clone(Path(folder, "base"), git("merge-base", base, "HEAD"))
-        reasons += _worse(seeds.current(other.folder), seeds.current(Path()), settings.level)
+        checkout = Checkout.clone(Path(folder, "base"), revision)
+        found = judge(Version.read(checkout.folder, revision), head, settings.level)
+    print(f"This change: {found}")
+    if found.verdict == "worse":
+        reasons.append(f"worse than the base beyond noise: {found.reason}")
     for reason in reasons:
         print(f"refused: {reason}")
     return 1 if reasons else 0
@@ -65,28 +70,6 @@ def _below_floors(floors: dict[str, float]) -> list[str]:
         if not figure >= floor:
             reasons.append(f"{where}: expected at least {floor}, found {figure}")
     return reasons
-
-
-def _worse(base: list[seeds.Row], head: list[seeds.Row], level: float) -> list[str]:
-    """Compare the seeds of two revisions, say the result, and return a reason if head is worse."""
-    if {row.key for row in base} == {row.key for row in head} != set():
-        print("The change cannot reach any figure: its seeds are those of the base")
-        return []
-    if min(len(base), len(head)) < 2:
-        print(
-            f"Better or worse is not known: seeds: base {len(base)}, here {len(head)}; `make seeds`"
-        )
-        return []
-    from versions.significance import between_seeds  # SciPy
-
-    found = between_seeds([row.accuracy for row in base], [row.accuracy for row in head])
-    text = (
-        f"accuracy {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f},"
-        f" p {found.p_value:.2g}; seeds: base {len(base)}, here {len(head)})"
-    )
-    verdict = found.verdict(level)
-    print(f"The change is {verdict}: {text}")
-    return [f"worse than the base beyond noise: {text}"] if verdict == "worse" else []
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fmnist import parameters
-from fmnist.command import InputError
+from versions import dvc_command
 from versions.lock_file import Stage
 
 ABSENT = ("deleted", "not in cache")  # of data that were neither pulled nor built: no drift
@@ -33,14 +32,9 @@ def drift(
     Raises:
         InputError: DVC cannot read the project; says DVC's reason.
     """
-    status = subprocess.run(
-        ["dvc", "status", "--json"], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    if status.returncode:
-        raise InputError(f"dvc status: {' '.join(status.stderr.split())}")
     found = []
     graph = parameters.load(folder / "dvc.yaml")["stages"]
-    for name, changes in json.loads(status.stdout).items():
+    for name, changes in dvc_command.ask(folder, "status", environment=environment).items():
         if name not in graph:  # a file of data that is tracked by itself
             continue
         stage = recorded.get(name, Stage(cmd="none"))
@@ -59,7 +53,7 @@ def _changed(
     if isinstance(state, dict):  # a file of parameters, and the state of each key
         values = _load(folder / path)
         pairs = (
-            (key, _leaves(stage.params.get(path, {}).get(key)), _leaves(_get(values, key)))
+            (key, leaves(stage.params.get(path, {}).get(key)), leaves(_get(values, key)))
             for key in state
         )
         return [
@@ -87,9 +81,9 @@ def _get(values: Any, key: str) -> Any:
     return values
 
 
-def _leaves(value: Any, prefix: str = "") -> dict[str, str]:
+def leaves(value: Any, prefix: str = "") -> dict[str, str]:
     """Return every value below ``value`` that is not a mapping, as text, under its dotted key."""
     if isinstance(value, dict):
-        nested = (_leaves(item, f"{prefix}.{key}") for key, item in value.items())
+        nested = (leaves(item, f"{prefix}.{key}") for key, item in value.items())
         return {key: text for mapping in nested for key, text in mapping.items()}
     return {prefix: json.dumps(value)}

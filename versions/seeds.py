@@ -7,7 +7,7 @@ import statistics
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from fmnist import files, parameters
+from fmnist import files
 from fmnist.command import InputError
 from versions import lock_file
 from versions.lock_file import Stage
@@ -77,14 +77,16 @@ def read(path: Path = PATH) -> list[Row]:
             ) from None
 
 
-def current(folder: Path) -> list[Row]:
-    """Return the rows of the chosen recipe that its dvc.lock still stands for."""
-    stages = lock_file.read(folder / lock_file.PATH)
+def current(folder: Path, stages: dict[str, Stage]) -> list[Row]:
+    """Return the rows of the chosen recipe that ``stages``, the dvc.lock of ``folder``, stand for.
+
+    Raises:
+        InputError: a stage that decides the figures is missing, or the table is damaged.
+    """
     if missing := [name for name in MEASURED if name not in stages]:
         raise InputError(f"{lock_file.PATH}: expected {', '.join(missing)}; `dvc repro` adds them")
-    recipe = parameters.load(folder / parameters.PATH)["train"]["recipe"]
     wanted = key(stages)
-    return [row for row in read(folder / PATH) if (row.recipe, row.key) == (recipe, wanted)]
+    return [row for row in read(folder / PATH) if row.key == wanted]
 
 
 def write(rows: list[Row], path: Path = PATH) -> None:

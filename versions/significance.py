@@ -18,12 +18,14 @@ class Paired:
     """Two models over the same images.
 
     Attributes:
+        images: their number.
         only_base, only_head: numbers of images that only one of them gets right.
         difference: of accuracies, head less base.
         low, high: 95 % confidence interval of the difference.
         p_value: of McNemar's exact test.
     """
 
+    images: int
     only_base: int
     only_head: int
     difference: float
@@ -49,6 +51,7 @@ def paired(base: np.ndarray, head: np.ndarray) -> Paired:
         (losses + gains - (gains - losses) ** 2) / (images + 2)
     )
     return Paired(
+        images,
         only_base,
         only_head,
         (only_head - only_base) / images,

@@ -56,7 +56,7 @@ def mistakes(test: Images, probabilities: np.ndarray, count: int) -> Figure:
         f"{CLASSES[predicted[i]]} {confidence[i]:.2f}\ntrue: {CLASSES[test.labels[i]]}"
         for i in shown
     ]
-    return _gallery(
+    return gallery(
         Images(test.images[shown], test.labels[shown]),
         titles,
         f"The most confident of {len(wrong):,} mistakes among {len(test.labels):,} test images",
@@ -66,14 +66,15 @@ def mistakes(test: Images, probabilities: np.ndarray, count: int) -> Figure:
 def training_images(batch: Images, count: int) -> Figure:
     """Draw the beginning of the first training batch, as the network saw it."""
     shown = Images(batch.images[:count], batch.labels[:count])
-    return _gallery(
+    return gallery(
         shown,
         [CLASSES[label] for label in shown.labels],
         f"The first {len(shown.labels)} training images of epoch 1, as the network saw them",
     )
 
 
-def _gallery(shown: Images, titles: list[str], title: str, columns: int = 8) -> Figure:
+def gallery(shown: Images, titles: list[str], title: str, columns: int = 8) -> Figure:
+    """Draw images in rows, each below its title of two lines."""
     rows = max(1, math.ceil(len(titles) / columns))
     figure = Figure(figsize=(1.45 * columns, 1.85 * rows + 0.5))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()

@@ -1,0 +1,57 @@
+"""Compare this checkout with another revision: what changed, and whether it is real.
+
+Reads       this checkout, another revision; the test images, if they are here
+Writes      comparison/report.md, and pictures beside it
+Exit code   0, or 2 if the two cannot be compared
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from fmnist import command, contract, files
+from versions.checkout import Checkout, git
+from versions.version import Version, where_main_was_left
+
+FOLDER = Path("comparison")
+DPI = 100  # of the pictures
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m commands.compare")
+    parser.add_argument("--base", help="revision (default: where this branch left main)")
+    revision = parser.parse_args().base or where_main_was_left()
+    contract.apply()  # before the imports that follow
+
+    from fmnist.plot import canvas
+    from versions import pictures, report
+    from versions.comparison import compare
+
+    with tempfile.TemporaryDirectory(prefix="fmnist-compare-") as folder:
+        checkout = Checkout.clone(Path(folder, "base"), revision)
+        commit = checkout.commit
+        name = revision if commit.startswith(revision) else f"{revision} ({commit[:7]})"
+        base = Version.read(checkout.folder, name)
+        head = Version.read(Path(), _name_of_workspace())
+        found = compare(base, head, commit)
+
+    canvas.apply_style()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    figures = pictures.draw(found)
+    for name, (_, figure) in figures.items():
+        canvas.save(figure, FOLDER / f"{name}.png", DPI)
+    titles = {f"{name}.png": title for name, (title, _) in figures.items()}
+    files.write_text(FOLDER / "report.md", report.markdown(found, titles))
+    print(report.short(found))
+    print(f"\nMore in {FOLDER}/report.md")
+
+
+def _name_of_workspace() -> str:
+    commit = git("rev-parse", "--short", "HEAD")
+    return f"{commit} and changes not committed" if git("status", "--porcelain") else commit
+
+
+if __name__ == "__main__":
+    command.run(main)

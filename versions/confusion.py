@@ -1,0 +1,163 @@
+"""What two models make of each class, over the same test images."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from fmnist.classes import CLASSES
+from fmnist.command import InputError
+from versions.significance import LEVEL, paired
+from versions.version import Version
+
+
+@dataclass(frozen=True)
+class Share:
+    """A recall or a precision of both models; none of a class that nothing is given.
+
+    Attributes:
+        moved: whether it differs beyond sampling noise, after correction for all classes.
+    """
+
+    base: float | None
+    head: float | None
+    moved: bool
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many images of a class each model takes for another."""
+
+    actual: str
+    predicted: str
+    base: int
+    head: int
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """A class, how many test images it has, and what the models make of it."""
+
+    name: str
+    images: int
+    recall: Share
+    precision: Share
+
+
+def side_by_side(base: Version, head: Version) -> pd.DataFrame:
+    """Return a row for each test image, with the columns ``actual``, ``base`` and ``head``.
+
+    Raises:
+        InputError: predictions are missing, or are not of the same images; says why.
+    """
+    tables = [base.predictions(), head.predictions()]
+    for version, table in zip((base, head), tables, strict=True):
+        if table is None:
+            raise InputError(f"{version.name} has no plots/predictions.csv")
+    before, after = tables
+    if base.test_images != head.test_images or not before["actual"].equals(after["actual"]):
+        raise InputError(
+            "the two versions have other test images, other classes or another order of them"
+            f" ({len(before):,} and {len(after):,} images)"
+        )
+    return pd.DataFrame(
+        {"actual": before["actual"], "base": before["predicted"], "head": after["predicted"]}
+    )
+
+
+def classes(predictions: pd.DataFrame) -> list[str]:
+    """Return the classes in the order of their labels, others after them."""
+    found = set(np.unique(predictions))
+    return [name for name in CLASSES if name in found] + sorted(found - set(CLASSES))
+
+
+def by_class(predictions: pd.DataFrame) -> list[ClassChange]:
+    """Compare the models class by class.
+
+    Args:
+        predictions: a row for each test image, with the columns ``actual``, ``base``, ``head``.
+
+    Marks are corrected for as many comparisons as there are classes (Bonferroni).
+    """
+    names = classes(predictions)
+    level = LEVEL / len(names)
+    changes = []
+    for name in names:
+        actual, base, head = (
+            (predictions[column] == name).to_numpy() for column in ("actual", "base", "head")
+        )
+        recalls = [_share(model[actual]) for model in (base, head)]
+        moved = actual.any() and paired(base[actual], head[actual]).p_value < level
+        precisions = [_share(actual[model]) for model in (base, head)]
+        changes.append(
+            ClassChange(
+                name,
+                int(actual.sum()),
+                Share(*recalls, bool(moved)),
+                Share(*precisions, precision_p_value(actual, base, head) < level),
+            )
+        )
+    return changes
+
+
+def precision_p_value(actual: np.ndarray, base: np.ndarray, head: np.ndarray) -> float:
+    """Test whether two models have the same precision over the same images, two-sided.
+
+    Args:
+        actual, base, head: bool [N], which images are of a class, and which each model gives it.
+
+    The weighted generalized score test of Kosinski (2013), Statistics in Medicine 32, 964-977, for
+    the images that both models give the class count in both precisions. 1.0 where a model gives no
+    image the class.
+    """
+    counts = base.sum(), head.sum()
+    if not all(counts):
+        return 1.0
+    pooled = (actual[base].sum() + actual[head].sum()) / sum(counts)
+    both = base & head
+    right, wrong = (both & actual).sum(), (both & ~actual).sum()
+    shared = (right * (1 - pooled) ** 2 + wrong * pooled**2) / sum(counts)
+    variance = (pooled * (1 - pooled) - 2 * shared) * (1 / counts[0] + 1 / counts[1])
+    difference = actual[head].mean() - actual[base].mean()
+    if variance <= 0 or difference == 0:
+        return 1.0
+    return float(2 * stats.norm.sf(abs(difference) / sqrt(variance)))
+
+
+def matrix_change(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return how many more images of each class (row) are given each class (column) by head."""
+    names = classes(predictions)
+    before, after = (
+        pd.crosstab(predictions["actual"], predictions[model]).reindex(
+            index=names, columns=names, fill_value=0
+        )
+        for model in ("base", "head")
+    )
+    return after - before
+
+
+def most_changed(predictions: pd.DataFrame, count: int = 10) -> list[Confusion]:
+    """Return the confusions whose number changed most."""
+    change = matrix_change(predictions)
+    pairs = [
+        (actual, given)
+        for actual in change.index
+        for given in change.columns
+        if actual != given and change.loc[actual, given]
+    ]
+    pairs.sort(key=lambda pair: -abs(change.loc[pair]))
+    numbers = predictions.groupby("actual")
+    return [
+        Confusion(
+            actual,
+            given,
+            *(int((numbers.get_group(actual)[side] == given).sum()) for side in ("base", "head")),
+        )
+        for actual, given in pairs[:count]
+    ]
+
+
+def _share(of: np.ndarray) -> float | None:
+    return float(of.mean()) if of.size else None

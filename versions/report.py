@@ -1,0 +1,182 @@
+"""A comparison as text: GitHub-flavoured Markdown that needs no picture, and a short form."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from versions.comparison import Comparison
+from versions.confusion import Share
+from versions.significance import LEVEL, Paired
+
+LIMIT = 65_536  # characters of a comment on GitHub
+ROWS = 40  # of a table
+REASONS = 15  # of a stage
+WIDTH = 80  # characters of a value
+
+
+def markdown(found: Comparison, pictures: dict[str, str]) -> str:
+    """Return the whole report, of fewer than `LIMIT` characters.
+
+    Args:
+        pictures: the title of each picture, by the name of its file.
+    """
+    sections = {
+        "Parameters changed": _parameters(found),
+        "Stages that are different, and why": _causes(found),
+        "Artifacts changed": _artifacts(found),
+        "Metrics": _metrics(found),
+    }
+    if found.classes:
+        sections["Classes"] = _classes(found)
+        sections["Confusions that changed most"] = _confusions(found)
+    if pictures:
+        sections["Pictures"] = "\n\n".join(
+            f"![{title}]({file})" for file, title in pictures.items()
+        )
+    parts = [
+        "# What changed, and whether it is real",
+        f"Base is {_code(found.base)}, head is {_code(found.head)}.",
+        *(f"**{subject}**: {sentence}." for subject, sentence in _sentences(found).items()),
+        *(f"- {note}." for note in found.notes[:ROWS]),
+        *(f"## {title}\n\n{text}" for title, text in sections.items()),
+    ]
+    text = "\n\n".join(parts) + "\n"
+    if len(text) < LIMIT:
+        return text
+    whole_lines = text[: LIMIT - 100].rpartition("\n")[0]
+    return f"{whole_lines}\n\nThe rest is left out: it would be too long for a comment.\n"
+
+
+def short(found: Comparison) -> str:
+    """Return what matters most, for a terminal."""
+    lines = [f"base {found.base}, head {found.head}", ""]
+    lines += [f"{subject}: {sentence}." for subject, sentence in _sentences(found).items()]
+    lines += ["", f"{'':34}{'base':>10}{'head':>10}{'difference':>12}"]
+    for row in found.metrics:
+        values = _figure(row.base), _figure(row.head), _figure(row.difference, signed=True)
+        lines.append("{:34}{:>10}{:>10}{:>12}".format(row.name, *values))
+    return "\n".join([*lines, *(f"\nNote: {note}." for note in found.notes)])
+
+
+def _sentences(found: Comparison) -> dict[str, str]:
+    return {"These two models": _models(found), "This change": str(found.change)}
+
+
+def _models(found: Comparison) -> str:
+    if not isinstance(found.models, Paired):
+        return f"not known: {found.models}"
+    models = found.models
+    beyond = "more than" if models.p_value < LEVEL else "no more than"
+    return (
+        f"accuracy {models.difference:+.4f} (95 % interval {models.low:+.4f} to {models.high:+.4f};"
+        f" McNemar's exact test: p {models.p_value:.2g}). Of the same {models.images:,} test images"
+        f" {models.only_base:,} are right only in base, {models.only_head:,} only in head, which is"
+        f" {beyond} the choice of test images explains"
+    )
+
+
+def _parameters(found: Comparison) -> str:
+    rows = [
+        (_code(key), *(_code(json.dumps(sides[side])) for side in ("old", "new")))
+        for keys in found.parameters.values()
+        for key, sides in keys.items()
+    ]
+    return _table(("parameter", "base", "head"), rows)
+
+
+def _causes(found: Comparison) -> str:
+    rows = []
+    for stage, reasons in found.causes.items():
+        shown = [_code(reason) for reason in reasons[:REASONS]]
+        if len(reasons) > REASONS:
+            shown.append(f"and {len(reasons) - REASONS} more")
+        rows.append((_code(stage), "<br>".join(shown)))
+    return _table(("stage", "different inputs"), rows)
+
+
+def _artifacts(found: Comparison) -> str:
+    rows = [
+        (_code(artifact.path), _code(artifact.base[:8]), _code(artifact.head[:8]))
+        for artifact in found.artifacts
+    ]
+    return _table(("artifact", "MD5 in base", "MD5 in head"), rows)
+
+
+def _metrics(found: Comparison) -> str:
+    rows = [
+        (
+            _code(row.name),
+            _figure(row.base),
+            _figure(row.head),
+            _figure(row.difference, signed=True),
+            "" if row.error is None else "≤ " * row.is_bound + _figure(row.error),
+        )
+        for row in found.metrics
+    ]
+    table = _table(("metric", "base", "head", "difference", "standard error"), rows)
+    return (
+        f"{table}\n\nStandard error: of the difference, from the choice of images alone; ≤ where it"
+        " is reckoned as if each side had images of its own."
+    )
+
+
+def _classes(found: Comparison) -> str:
+    rows = [
+        (_code(row.name), f"{row.images:,}", *_shares(row.recall), *_shares(row.precision))
+        for row in found.classes
+    ]
+    header = ["class", "images"]
+    header += [f"{share}, {side}" for share in ("recall", "precision") for side in ("base", "head")]
+    moved = [
+        f"{share} of {_code(row.name)}"
+        for row in found.classes
+        for share, change in (("recall", row.recall), ("precision", row.precision))
+        if change.moved
+    ]
+    return (
+        f"{_table(header, rows)}\n\nIn bold, what moved by more than the choice of test images"
+        f" explains (p < {LEVEL} / {len(rows)}, as there are {len(rows)} classes):"
+        f" {', '.join(moved) or 'nothing'}."
+    )
+
+
+def _confusions(found: Comparison) -> str:
+    rows = [
+        (
+            _code(pair.actual),
+            _code(pair.predicted),
+            f"{pair.base:,}",
+            f"{pair.head:,}",
+            f"{pair.head - pair.base:+,}",
+        )
+        for pair in found.confusions
+    ]
+    return _table(("true class", "taken for", "base", "head", "difference"), rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    body = list(rows)
+    if not body:
+        return "None."
+    lines = [header, ["---"] * len(header), *body[:ROWS]]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return text if len(body) <= ROWS else f"{text}\n\nAnd {len(body) - ROWS} more."
+
+
+def _code(text: str) -> str:
+    """Return ``text`` as code that cannot end a table's cell or itself."""
+    line = " ".join(text.split()).replace("`", "'")
+    line = line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+    return "`" + line.replace("|", "\\|") + "`"
+
+
+def _figure(value: float | None, signed: bool = False) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, int):
+        return f"{value:+,}" if signed else f"{value:,}"
+    return f"{value:+.4f}" if signed else f"{value:.4f}"
+
+
+def _shares(share: Share) -> tuple[str, str]:
+    head = _figure(share.head)
+    return _figure(share.base), f"**{head}**" if share.moved else head
