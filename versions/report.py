@@ -95,7 +95,10 @@ def _causes(found: Comparison) -> str:
 
 def _artifacts(found: Comparison) -> str:
     rows = [
-        (_code(artifact.path), _code(artifact.base[:8]), _code(artifact.head[:8]))
+        (
+            _code(artifact.path),
+            *(_code(md5[:8]) if md5 else "none" for md5 in (artifact.base, artifact.head)),
+        )
         for artifact in found.artifacts
     ]
     return _table(("artifact", "MD5 in base", "MD5 in head"), rows)
