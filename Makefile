@@ -25,7 +25,10 @@ emulate: install ## run little data as other machines would, and compare (PROCES
 seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 RECIPE=the chosen one)
 	python -m commands.seeds $(call option,N,--count) $(call option,RECIPE,--recipe)
 
-gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=main)
+compare: install ## what this checkout changes, and whether it is real: comparison/report.md (BASE=)
+	python -m commands.compare $(call option,BASE,--base)
+
+gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=)
 	python -m commands.gate $(call option,BASE,--base)
 
 push: install-share ## send data, networks and everything that was run here to the DVC remote
@@ -64,4 +67,4 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
-.PHONY: help repro verify emulate seeds gate push test test-slow bench lint lock install
+.PHONY: help repro verify emulate seeds compare gate push test test-slow bench lint lock install

@@ -90,7 +90,7 @@ def test_a_huge_change_is_cut_below_the_limit_and_says_so():
         causes={f"stage_{n}": [f"code: {'z' * 999}"] * 99 for n in range(99)},
         artifacts=[Artifact("train", "p" * 999, "a" * 32, None) for _ in range(999)],
         metrics=[Metric("m" * 999, 0.1, 0.2, 0.1, None, False)] * 999,
-        notes=["n" * 99] * 999,
+        notes=["n" * 9999] * 99,
     )
     text = report.markdown(found, {})
     assert len(text) < report.LIMIT

@@ -80,17 +80,16 @@ def _parameters(found: Comparison) -> str:
         for keys in found.parameters.values()
         for key, sides in keys.items()
     ]
-    return _table(("parameter", "base", "head"), rows)
+    return _table(("parameter", "base", "head"), rows, words=3)
 
 
 def _causes(found: Comparison) -> str:
     rows = []
     for stage, reasons in found.causes.items():
-        shown = [_code(reason) for reason in reasons[:REASONS]]
+        rows += [(_code(stage), _code(reason)) for reason in reasons[:REASONS]]
         if len(reasons) > REASONS:
-            shown.append(f"and {len(reasons) - REASONS} more")
-        rows.append((_code(stage), "<br>".join(shown)))
-    return _table(("stage", "different inputs"), rows)
+            rows.append((_code(stage), f"and {len(reasons) - REASONS} more"))
+    return _table(("stage", "different input"), rows, words=2)
 
 
 def _artifacts(found: Comparison) -> str:
@@ -101,7 +100,7 @@ def _artifacts(found: Comparison) -> str:
         )
         for artifact in found.artifacts
     ]
-    return _table(("artifact", "MD5 in base", "MD5 in head"), rows)
+    return _table(("artifact", "MD5 in base", "MD5 in head"), rows, words=3)
 
 
 def _metrics(found: Comparison) -> str:
@@ -115,7 +114,7 @@ def _metrics(found: Comparison) -> str:
         )
         for row in found.metrics
     ]
-    table = _table(("metric", "base", "head", "difference", "standard error"), rows)
+    table = _table(("metric", "base", "head", "difference", "standard error"), rows, words=1)
     return (
         f"{table}\n\nStandard error: of the difference, from the choice of images alone; ≤ where it"
         " is reckoned as if each side had images of its own."
@@ -136,8 +135,8 @@ def _classes(found: Comparison) -> str:
         if change.moved
     ]
     return (
-        f"{_table(header, rows)}\n\nIn bold, what moved by more than the choice of test images"
-        f" explains (p < {LEVEL} / {len(rows)}, as there are {len(rows)} classes):"
+        f"{_table(header, rows, words=1)}\n\nIn bold, what moved by more than the choice of test"
+        f" images explains (p < {LEVEL} / {len(rows)}, as there are {len(rows)} classes):"
         f" {', '.join(moved) or 'nothing'}."
     )
 
@@ -153,14 +152,16 @@ def _confusions(found: Comparison) -> str:
         )
         for pair in found.confusions
     ]
-    return _table(("true class", "taken for", "base", "head", "difference"), rows)
+    return _table(("true class", "taken for", "base", "head", "difference"), rows, words=2)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
+    """Return a table whose first ``words`` columns are text and whose others are numbers."""
     body = list(rows)
     if not body:
         return "None."
-    lines = [header, ["---"] * len(header), *body[:ROWS]]
+    rule = ["---"] * words + ["---:"] * (len(header) - words)
+    lines = [header, rule, *body[:ROWS]]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return text if len(body) <= ROWS else f"{text}\n\nAnd {len(body) - ROWS} more."
 
