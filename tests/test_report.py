@@ -81,20 +81,26 @@ def test_pictures_are_shown_under_their_titles():
     assert "![Learning curves](learning_curves.png)" in text
 
 
-def test_a_huge_change_is_cut_below_the_limit_and_says_so():
+def test_long_tables_and_values_are_cut_and_say_so():
     found = replace(
         NOTHING,
         parameters={
             "params.yaml": {f"key_{n}": {"old": "x" * 999, "new": "y" * 999} for n in range(999)}
         },
-        causes={f"stage_{n}": [f"code: {'z' * 999}"] * 99 for n in range(99)},
+        causes={"train": [f"code: {'z' * 999}"] * 99},
         artifacts=[Artifact("train", "p" * 999, "a" * 32, None) for _ in range(999)],
         metrics=[Metric("m" * 999, 0.1, 0.2, 0.1, None, False)] * 999,
-        notes=["n" * 9999] * 99,
     )
     text = report.markdown(found, {})
     assert len(text) < report.LIMIT
-    assert "And 959 more." in text
+    assert text.count("And 959 more.") == 3
+    assert ["train", "and 84 more"] in rendered(text).rows
+    assert "`key_998`" not in text
+
+
+def test_a_report_is_cut_below_the_limit_of_a_comment_and_says_so():
+    text = report.markdown(replace(NOTHING, notes=["n" * 9999] * 99), {})
+    assert report.LIMIT - 20_000 < len(text) < report.LIMIT
     assert text.endswith("The rest is left out: it would be too long for a comment.\n")
 
 
