@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from fmnist.dataset import Images
 from fmnist.plot import images
 from fmnist.plot.canvas import BLUE, ORANGE
+from fmnist.plot.classes import label_matrix
 from fmnist.plot.curves import LABELS
 from versions.comparison import Comparison
 from versions.confusion import matrix_change
@@ -67,17 +68,8 @@ def confusion_change(change: pd.DataFrame) -> Figure:
         if count:
             colour = "white" if abs(count) > 0.6 * limit else "black"
             axes.text(column, row, f"{count:+d}", ha="center", va="center", color=colour)
-    axes.set_xticks(
-        range(len(change)), change.columns, rotation=40, ha="right", rotation_mode="anchor"
-    )
-    axes.set_yticks(range(len(change)), change.index)
-    axes.set(
-        title="Confusion matrix, head less base\n(purple: better, orange: worse)",
-        xlabel="Predicted class",
-        ylabel="True class",
-    )
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
+    label_matrix(axes, list(change.columns))
+    axes.set_title("Confusion matrix, head less base\n(purple: better, orange: worse)")
     return figure
 
 

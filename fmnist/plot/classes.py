@@ -1,9 +1,11 @@
 """What becomes of each class: confusion matrix and recall."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fmnist.classes import CLASSES
@@ -12,7 +14,6 @@ from fmnist.plot.canvas import BLUE
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> Figure:
     """Draw how many images of each true class (row) were given each class (column)."""
-    every = range(len(CLASSES))
     counts = np.zeros((len(CLASSES), len(CLASSES)), int)
     np.add.at(counts, (labels, predicted), 1)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
@@ -24,16 +25,19 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> Figure:
         if count:
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=10)
-    axes.set_xticks(every, CLASSES, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(every, CLASSES)
-    axes.set(
-        title=f"Confusion matrix, {len(labels):,} test images",
-        xlabel="Predicted class",
-        ylabel="True class",
-    )
+    label_matrix(axes, CLASSES)
+    axes.set_title(f"Confusion matrix, {len(labels):,} test images")
+    return figure
+
+
+def label_matrix(axes: Axes, names: Sequence[str]) -> None:
+    """Name the classes of a matrix whose rows are true and whose columns are predicted classes."""
+    places = range(len(names))
+    axes.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, names)
+    axes.set(xlabel="Predicted class", ylabel="True class")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    return figure
 
 
 def recall(metrics: dict[str, Any], labels: np.ndarray) -> Figure:
