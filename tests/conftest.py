@@ -1,4 +1,4 @@
-"""Tiny data made on the spot, and a copy of the project that runs on it."""
+"""Tiny data made on the spot, a copy of the project that runs on it, and what runs there."""
 
 import hashlib
 import os
@@ -23,6 +23,10 @@ from fmnist.train.parameters import Recipe  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # this environment's programs first
+
+pytest_plugins = ["mirrors", "web_server"]  # which have fixtures too
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -70,6 +74,14 @@ def leaves(values: dict, prefix: str = "") -> dict[str, object]:
     return found
 
 
+def pin_groups(stage: str) -> set[str]:
+    """Return the groups of pyproject.toml's pins that a stage tracks."""
+    found = [
+        entry["pyproject.toml"] for entry in GRAPH[stage]["params"] if not isinstance(entry, str)
+    ]
+    return {key.removeprefix("dependency-groups.") for keys in found for key in keys}
+
+
 def walk(values: dict, key: str) -> tuple[dict, str]:
     """Return the mapping that holds the dotted ``key``, and the key's last part."""
     *parents, last = key.split(".")
@@ -89,11 +101,10 @@ def set_value(folder: Path, key: str, value: object) -> None:
 
 def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in ``folder`` with this environment's programs first on PATH."""
-    programs = Path(sys.executable).parent
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **environment},
+        env={**os.environ, "PATH": PATH, **environment},
         capture_output=True,
         text=True,
     )

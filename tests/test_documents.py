@@ -7,12 +7,11 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import ROOT, STAGES, dvc
+from conftest import GRAPH, ROOT, STAGES, dvc
 
 from versions import lock_file, seeds
 
 README = (ROOT / "README.md").read_text()
-GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
 def test_the_table_of_stages_is_that_of_dvc_yaml():

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STAGES, copy_project, leaves, make_small, run
+from conftest import GRAPH, ROOT, STAGES, copy_project, pin_groups, run
 
 from fmnist.command import InputError
 
-GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 # Where data come from cannot change them, so fetch reads these and the graph does not track them.
 UNTRACKED = {
     "fetch": ["mirrors", "connect_timeout", "read_timeout", "retries", "size_limit"],
@@ -46,13 +44,6 @@ def tracked(stage: str) -> set[str]:
     """Return the sections of params.yaml that a stage tracks."""
     keys = [entry for entry in GRAPH[stage]["params"] if isinstance(entry, str)]
     return {key.replace("${train.recipe}", "mlp") for key in keys}
-
-
-def pin_groups(stage: str) -> set[str]:
-    found = [
-        entry["pyproject.toml"] for entry in GRAPH[stage]["params"] if not isinstance(entry, str)
-    ]
-    return {key.removeprefix("dependency-groups.") for keys in found for key in keys}
 
 
 def pick(values: dict, key: str) -> dict:
@@ -181,45 +172,6 @@ def test_a_stage_refuses_other_versions_than_each_group_that_it_tracks(stage, pr
     module.main()
 
 
-def test_pins_that_decide_results_are_exact():
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    lock = (ROOT / "requirements.lock").read_text()
-    for group in set().union(*map(pin_groups, STAGES)):
-        for pin in groups[group]:
-            assert pin.count("==") == 1, pin
-            # One version for all Pythons: no marker behind it.
-            assert f"\n{pin} \\\n" in lock, pin
-
-
-@pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_address_and_hashes_everything(lock):
-    text = (ROOT / lock).read_text()
-    assert "://" not in text
-    entries = [block for block in text.split("\n") if "==" in block]
-    assert len(entries) > 50
-    assert all(entry.endswith("\\") for entry in entries)
-
-
-def test_every_pin_is_in_the_lock_of_its_group():
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    for group, pins in groups.items():
-        added = f"requirements-{group}.lock"
-        lock = (ROOT / (added if added in LOCKS else "requirements.lock")).read_text()
-        for pin in pins:
-            locked = re.sub(r"\[.+\]", "", pin)  # without extras
-            assert f"\n{locked} \\\n" in lock, pin
-
-
-def test_all_locks_agree_so_that_they_fit_into_one_environment():
-    agreed: dict[str, set[str]] = {}
-    for lock in LOCKS:
-        pins: dict[str, set[str]] = {}
-        for name, version in re.findall(r"^(\S+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
-            pins.setdefault(name, set()).add(version)
-        for name, versions in pins.items():
-            assert agreed.setdefault(name, versions) == versions, f"{name} in {lock}"
-
-
 @pytest.mark.parametrize(
     ("stage", "loads"), [("fetch", False), ("preprocess", False), ("plot", False), ("train", True)]
 )
@@ -255,11 +207,3 @@ def test_importing_a_stage_does_nothing(tmp_path):
     result = run(folder, "python", "-B", "-c", program)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert files_below(folder) == before
-
-
-def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path, mirror):
-    folder = make_small(copy_project(tmp_path), mirror)
-    small, real = (
-        leaves(yaml.safe_load((path / "params.yaml").read_text())) for path in (folder, ROOT)
-    )
-    assert small.keys() == real.keys()

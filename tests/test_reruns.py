@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STAGES, dvc, idx, leaves, pixels, set_value
+from conftest import ROOT, STAGES, copy_project, dvc, idx, leaves, make_small, pixels, set_value
 
 PARAMETERS = leaves(yaml.safe_load((ROOT / "params.yaml").read_text()))
 
@@ -115,6 +115,14 @@ def test_every_value_of_params_yaml_has_an_entry_here():
     other_recipes = {key for key in PARAMETERS if key.startswith("recipes.cnn.")}
     assert len(other_recipes) > 10
     assert CHANGES.keys() | NOTHING.keys() | other_recipes == PARAMETERS.keys()
+
+
+def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path, mirror):
+    folder = make_small(copy_project(tmp_path), mirror)
+    small, real = (
+        leaves(yaml.safe_load((path / "params.yaml").read_text())) for path in (folder, ROOT)
+    )
+    assert small.keys() == real.keys()
 
 
 @pytest.mark.parametrize("key", CHANGES)

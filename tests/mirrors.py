@@ -1,0 +1,80 @@
+"""Small files to fetch, a mirror and a project for them, and what a fetch may leave."""
+
+import gzip
+import hashlib
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+from conftest import copy_project, run, set_value
+
+from fmnist.fetch.parameters import Fetch, Hashes
+
+RAW_FILES = [field.alias for field in Hashes.model_fields.values()]
+CONTENT = {name: f"content of {name}".encode() * 1000 for name in RAW_FILES}
+FIRST = RAW_FILES[0]
+LIMIT = 64 << 20  # more than plain MNIST's 47,040,016 bytes
+
+
+def settings(*mirrors: str, **changes: object) -> Fetch:
+    values = {
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()},
+        "mirrors": list(mirrors),
+        "connect_timeout": 10,
+        "read_timeout": 10,
+        "retries": 1,
+        "size_limit": 1_000_000,
+    }
+    return Fetch.model_validate(values | changes)
+
+
+def bomb(size: int) -> bytes:
+    """Return the gzip file of ``size`` zeros, made of one compressed MiB over and over."""
+    deflate = zlib.compressobj(wbits=-15)
+    block = deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return gzip.compress(b"")[:10] + block * (size >> 20) + deflate.flush() + bytes(8)
+
+
+@pytest.fixture
+def good(tmp_path) -> str:
+    """A mirror that has everything, uncompressed."""
+    folder = tmp_path / "good"
+    folder.mkdir()
+    for name, content in CONTENT.items():
+        (folder / name).write_bytes(content)
+    return folder.as_uri()
+
+
+def check_kept(kept: Path) -> None:
+    """Check that nothing but verified content stands in the folder of downloads."""
+    for path in kept.iterdir():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+
+
+@pytest.fixture
+def empty_project(tmp_path) -> Path:
+    """The project before its first run, with quick time-outs, for files of `CONTENT`."""
+    project = copy_project(tmp_path / "a project")
+    values = settings("file:///nowhere", size_limit=LIMIT, read_timeout=1)
+    set_value(project, "fetch", values.model_dump(by_alias=True))
+    return project
+
+
+def fetch(project: Path, *mirrors: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage, which may write no file larger than the limit."""
+    limited = "prlimit", f"--fsize={LIMIT}", "python", "-m", "stages.fetch"
+    return run(project, *limited, FMNIST_MIRRORS=" ".join(mirrors))
+
+
+def files_of(project: Path) -> dict[str, bytes]:
+    """Return the content of everything under data/raw and the kept downloads, by name."""
+    folders = project / "data" / "raw", project / ".downloads"
+    return {
+        path.name: path.read_bytes() if path.is_file() else b""
+        for folder in folders
+        for path in folder.rglob("*")
+    }
+
+
+ALL_RIGHT = CONTENT | {hashlib.sha256(content).hexdigest(): content for content in CONTENT.values()}
