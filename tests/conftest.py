@@ -110,6 +110,19 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
     )
 
 
+def start(folder: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a command like `run`, in a process group of its own; all it says is in ``stdout``."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": PATH, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def dvc(folder: Path, *arguments: str, **environment: str) -> str:
     """Run DVC, which must succeed; return what it prints."""
     result = run(folder, "dvc", *arguments, **environment)
@@ -129,6 +142,12 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "state")
 
 
+def files_below(folder: Path, *left_out: str) -> set[str]:
+    """Return the paths of all files in ``folder``, but those in a folder named in ``left_out``."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix() for path in paths if not set(left_out) & set(path.parts)}
+
+
 def copy_project(folder: Path) -> Path:
     """Copy the files of the project that are, or would be, in Git; no data, no results."""
     listed = subprocess.run(
@@ -146,6 +165,20 @@ def copy_project(folder: Path) -> Path:
             shutil.copy(ROOT / name, folder / name)
     git(folder, "init", "--quiet")
     return folder
+
+
+class Sprung:
+    """An object whose unpickling would leave a trace."""
+
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

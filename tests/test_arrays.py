@@ -1,13 +1,13 @@
 """Files of arrays."""
 
 import hashlib
-import os
 import pickle
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Sprung
 
 from fmnist import arrays
 from fmnist.command import InputError
@@ -49,13 +49,6 @@ def test_arrays_of_another_name_type_or_shape_are_refused(tmp_path, saved, messa
         arrays.save(path, **saved)
     with pytest.raises(InputError, match=re.escape(f"{path}: ") + ".*" + re.escape(message)):
         arrays.load(path, a=("float32", ("N", 2)), b=("uint8", ("N",)))
-
-
-class Sprung:
-    """An object whose unpickling would leave a trace."""
-
-    def __reduce__(self):
-        return os.mkdir, ("sprung",)
 
 
 def test_objects_in_an_npz_file_are_refused_and_not_run(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from conftest import STAGES, copy_project, dvc, make_small, run, set_value
+from conftest import STAGES, copy_project, dvc, files_below, make_small, run, set_value, start
 
 PATIENCE = 120  # seconds after which a test has failed
 TARGETS = ("process group", "dvc", "stage")
@@ -42,30 +41,13 @@ def make_repro(folder: Path) -> str:
     return result.stdout
 
 
-def files_below(folder: Path) -> set[Path]:
-    """Return all that DVC, the stages and a kill may leave, but bytecode and DVC's own notes."""
-    own = {".git", ".venv", "__pycache__", "tmp", "runs"}
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {path for path in paths if not own & set(path.parts)}
-
-
 class Repro:
     """A running `dvc repro`, in a process group of its own."""
 
     def __init__(
         self, folder: Path, shell: str = SHELLS[0], stage: str = "", **environment: str
     ) -> None:
-        programs = Path(sys.executable).parent
-        path = f"{programs}:{os.environ['PATH']}"
-        self.process = subprocess.Popen(
-            ["dvc", "repro", *stage.split()],
-            cwd=folder,
-            env={**os.environ, "PATH": path, "SHELL": shell, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = start(folder, "dvc", "repro", *stage.split(), SHELL=shell, **environment)
         self.lines: list[str] = []
         self.started = {stage: threading.Event() for stage in STAGES}
         self._reader = threading.Thread(target=self._read)
@@ -127,7 +109,8 @@ def undisturbed(tmp_path_factory, mirror) -> Iterator[dict[str, tuple[Path, floa
 
 def check_like_undisturbed(folder: Path, undisturbed: Path) -> None:
     assert (folder / "dvc.lock").read_bytes() == (undisturbed / "dvc.lock").read_bytes()
-    assert files_below(folder) == files_below(undisturbed)
+    own = ".git", ".venv", "__pycache__", "tmp", "runs"  # bytecode, and notes of Git and DVC
+    assert files_below(folder, *own) == files_below(undisturbed, *own)
     assert dvc(folder, "status").strip() == "Data and pipelines are up to date."
 
 
@@ -186,8 +169,8 @@ if any(part.startswith("stages.") for part in sys.orig_argv):
 
 def held_repro(folder: Path, hold: Path, number: int = 0) -> Repro | None:
     """Start a run, and wait until it has written a new file; None if it ended without one."""
+    (hold / "seen").mkdir(parents=True, exist_ok=True)
     (hold / "sitecustomize.py").write_text(HOLD)
-    (hold / "seen").mkdir(exist_ok=True)
     now = hold / "seen" / "now"
     now.unlink(missing_ok=True)
     repro = Repro(folder, SHELLS[number % 2], PYTHONPATH=str(hold), HOLD=str(hold / "seen"))
@@ -207,7 +190,6 @@ def test_a_run_killed_right_after_every_file_goes_on_to_the_same_bytes(
 ):
     folder = new_project(tmp_path / "project", mirror)
     hold = tmp_path / "hold"
-    hold.mkdir()
     kills = 0
     while (repro := held_repro(folder, hold, kills)) is not None:
         repro.kill(TARGETS[kills % 3])
@@ -251,11 +233,9 @@ HARMLESS = ("nothing", "a recipe that is not chosen", "code of another stage")
 def unfinished(undisturbed, tmp_path_factory) -> Path:
     """The project with a training that was killed after its first epoch."""
     folder = tmp_path_factory.mktemp("unfinished")
-    hold = folder / "hold"
-    hold.mkdir()
     before, _ = undisturbed["train"]
     project = Path(shutil.copytree(before, folder / "project", symlinks=True))
-    held_repro(project, hold).kill("process group")
+    held_repro(project, folder / "hold").kill("process group")
     assert len(list((project / ".checkpoints").iterdir())) == 1
     return project
 
@@ -295,7 +275,6 @@ def test_a_half_written_lock_file_and_stale_locks_are_named_and_mended(undisturb
 @pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on_and_does(undisturbed, tmp_path):
     hold = tmp_path / "hold"
-    hold.mkdir()
     before, _ = undisturbed["train"]
     folder = Path(shutil.copytree(before, tmp_path / "project", symlinks=True))
     repro = held_repro(folder, hold)

@@ -5,15 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from conftest import dvc, run, set_value
-from test_arrays import Sprung
+from conftest import Sprung, dvc, run, set_value, start
 
 slow = pytest.mark.slow
 
@@ -185,16 +183,7 @@ def test_a_second_reproduction_at_the_same_time_is_told_who_is_first(project, tm
     set_value(project, "train.seed", 7)
     alone = Path(shutil.copytree(project, tmp_path / "alone", symlinks=True))
     dvc(alone, "repro")
-    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with subprocess.Popen(
-        ["dvc", "repro"],
-        cwd=project,
-        env=os.environ | {"PATH": programs},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as first:
+    with start(project, "dvc", "repro") as first:
         try:
             said = next(line for line in first.stdout if line.startswith("epoch 1/"))
             os.killpg(first.pid, signal.SIGSTOP)  # in the middle of training

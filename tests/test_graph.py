@@ -3,15 +3,17 @@
 import re
 import shutil
 import tomllib
+from importlib import import_module
 from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import GRAPH, ROOT, STAGES, copy_project, pin_groups, run
+from conftest import GRAPH, ROOT, STAGES, copy_project, files_below, pin_groups, run, walk
 
 from fmnist.command import InputError
 
+OWN = (".git", ".dvc", ".downloads", "__pycache__")  # what no stage declares
 # Where data come from cannot change them, so fetch reads these and the graph does not track them.
 UNTRACKED = {
     "fetch": ["mirrors", "connect_timeout", "read_timeout", "retries", "size_limit"],
@@ -56,13 +58,6 @@ def merge(a: dict, b: dict) -> dict:
         key: merge(a[key], value) if key in a and isinstance(value, dict) else value
         for key, value in b.items()
     }
-
-
-def files_below(folder: Path) -> set[str]:
-    """Return every file, but what Git, DVC and Python keep for themselves."""
-    own = {".git", ".dvc", ".downloads", "__pycache__"}
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {path.as_posix() for path in paths if not own & set(path.parts)}
 
 
 def test_the_graph_has_the_five_stages_in_order():
@@ -115,10 +110,10 @@ def test_a_stage_needs_only_what_it_declares_and_writes_only_what_it_declares(
     stage, reproduced, tmp_path
 ):
     folder = only_declared(stage, reproduced, tmp_path)
-    before = files_below(folder)
+    before = files_below(folder, *OWN)
     result = run(folder, *GRAPH[stage]["cmd"].split())
     assert result.returncode == 0, result.stderr
-    assert files_below(folder) - before == outs(stage)
+    assert files_below(folder, *OWN) - before == outs(stage)
     for out in outs(stage):
         assert (folder / out).read_bytes() == (reproduced / out).read_bytes(), out
 
@@ -130,7 +125,7 @@ def test_a_stage_reads_every_file_that_it_declares(stage, dep, project, monkeypa
     # In a process of its own a stage of TensorFlow takes seconds to start, so it runs in this one.
     monkeypatch.chdir(project)
     (project / dep).unlink()
-    module = __import__(f"stages.{stage}", fromlist=["main"])
+    module = import_module(f"stages.{stage}")
     with pytest.raises((InputError, FileNotFoundError), match=re.escape(dep)):
         module.main()
 
@@ -138,12 +133,11 @@ def test_a_stage_reads_every_file_that_it_declares(stage, dep, project, monkeypa
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_reads_every_parameter_that_it_tracks(stage, project, monkeypatch):
     monkeypatch.chdir(project)
-    module = __import__(f"stages.{stage}", fromlist=["main"])
+    module = import_module(f"stages.{stage}")
     values = yaml.safe_load((project / "params.yaml").read_text())
     for key in tracked(stage):
-        section = values
-        for part in key.split("."):
-            section = section[part]
+        parent, last = walk(values, key)
+        section = parent[last]
         for leaf in list(section) if isinstance(section, dict) else [None]:
             kept = section.pop(leaf)
             (project / "params.yaml").write_text(yaml.safe_dump(values))
@@ -155,7 +149,7 @@ def test_a_stage_reads_every_parameter_that_it_tracks(stage, project, monkeypatc
 @pytest.mark.parametrize("stage", ["preprocess", "train", "evaluate", "plot"])
 def test_a_stage_refuses_other_versions_than_each_group_that_it_tracks(stage, project, monkeypatch):
     monkeypatch.chdir(project)
-    module = __import__(f"stages.{stage}", fromlist=["main"])
+    module = import_module(f"stages.{stage}")
     right = pins = (project / "pyproject.toml").read_text()
     for group in tomllib.loads(pins)["dependency-groups"]:
         head, _, tail = pins.partition(f"\n{group} = [")
@@ -198,7 +192,7 @@ def test_no_command_loads_tensorflow(command):
 
 def test_importing_a_stage_does_nothing(tmp_path):
     folder = copy_project(tmp_path)
-    before = files_below(folder)
+    before = files_below(folder, *OWN)
     program = "import os; before = dict(os.environ)\n" + "".join(
         f"import stages.{stage}\n" for stage in STAGES
     )
@@ -206,4 +200,4 @@ def test_importing_a_stage_does_nothing(tmp_path):
     program += "assert not {'numpy', 'tensorflow', 'matplotlib', 'pandas'} & set(sys.modules)"
     result = run(folder, "python", "-B", "-c", program)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert files_below(folder) == before
+    assert files_below(folder, *OWN) == before

@@ -12,12 +12,6 @@ from fmnist.fetch.parameters import Fetch
 from fmnist.train.parameters import Recipe
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_the_committed_file_is_right(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert check.main() is None

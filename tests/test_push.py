@@ -4,12 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import dvc, run
-
-
-def objects(folder: Path) -> set[str]:
-    """Return the files of a cache or a remote, by their hashes."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+from conftest import dvc, files_below, run
 
 
 @pytest.fixture
@@ -27,28 +22,28 @@ def push(project: Path) -> tuple[int, str]:
 
 def test_a_push_sends_the_outputs_of_every_run(project, remote):
     assert push(project) == (0, "")
-    assert objects(remote) == objects(project / ".dvc" / "cache")
+    assert files_below(remote) == files_below(project / ".dvc" / "cache")
 
 
 def test_the_run_cache_of_dvc_alone_leaves_out_what_git_holds(project, remote):
     # Once this fails, `dvc push --run-cache` will do, and commands/push.py can go.
     dvc(project, "push", "--run-cache")
-    missing = objects(project / ".dvc" / "cache") - objects(remote)
+    missing = files_below(project / ".dvc" / "cache") - files_below(remote)
     assert len(missing) == 12  # two files of metrics/ and ten of plots/
 
 
 def test_a_push_leaves_out_what_was_deleted_from_the_cache(project, remote):
-    before = objects(project / ".dvc" / "cache")
+    before = files_below(project / ".dvc" / "cache")
     dvc(project, "gc", "--workspace", "--force")
     assert push(project) == (0, "")
-    assert objects(remote) == objects(project / ".dvc" / "cache") < before
+    assert files_below(remote) == files_below(project / ".dvc" / "cache") < before
 
 
 def test_a_machine_that_has_run_nothing_has_nothing_to_push(project, remote):
     shutil.rmtree(project / ".dvc" / "cache")
     (project / "dvc.lock").unlink()
     assert push(project) == (0, "")
-    assert objects(remote) == set()
+    assert files_below(remote) == set()
 
 
 def test_a_push_without_a_remote_ends_with_the_reason(project):

@@ -63,28 +63,27 @@ def _arrays(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
 
 
 def _weights(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
-    pairs = _pairs(dict(_layers(recorded)), dict(_layers(rebuilt)))
+    pairs = _pairs(_layers(recorded), _layers(rebuilt))
     distances = [np.linalg.norm(a - b) / (np.linalg.norm(a) or 1) for a, b in pairs]
     return np.max(distances), WEIGHTS, "largest distance of a layer"
 
 
-def _layers(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each array of weights of the network's layers, under its name in the file."""
+def _layers(path: Path) -> dict[str, np.ndarray]:
+    """Return each array of weights of the network's layers, under its name in the file."""
     import h5py
+
+    found = {}
+
+    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            found[name] = np.asarray(item)
 
     with (
         zipfile.ZipFile(path) as archive,
         h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
     ):
-        found: list[tuple[str, np.ndarray]] = []
-        file["layers"].visititems(
-            lambda name, item: (
-                found.append((name, np.asarray(item)))
-                if isinstance(item, h5py.Dataset) and item.dtype.kind == "f"
-                else None
-            )
-        )
-        yield from found
+        file["layers"].visititems(keep)
+    return found
 
 
 def _floats(value: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
