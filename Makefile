@@ -31,6 +31,9 @@ compare: install ## what this checkout changes, and whether it is real: comparis
 gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=)
 	python -m commands.gate $(call option,BASE,--base)
 
+pull: install-share ## get what dvc.lock records from the DVC remote, if there is one
+	@if [ -n "$$(dvc remote list)" ]; then dvc pull; else echo "There is no DVC remote"; fi
+
 push: install-share ## send data, networks and everything that was run here to the DVC remote
 	python -m commands.push
 
@@ -67,4 +70,5 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
-.PHONY: help repro verify emulate seeds compare gate push test test-slow bench lint lock install
+.PHONY: help repro verify emulate seeds compare gate pull push test test-slow bench lint lock \
+  install

@@ -31,11 +31,9 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="fmnist-compare-") as folder:
         checkout = Checkout.clone(Path(folder, "base"), revision)
-        commit = checkout.commit
-        name = revision if commit.startswith(revision) else f"{revision} ({commit[:7]})"
-        base = Version.read(checkout.folder, name)
+        base = Version.read(checkout.folder, _name(revision, checkout.commit))
         head = Version.read(Path(), _name_of_workspace())
-        found = compare(base, head, commit)
+        found = compare(base, head, checkout.commit)
 
     canvas.apply_style()
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -49,8 +47,13 @@ def main() -> None:
 
 
 def _name_of_workspace() -> str:
-    commit = git("rev-parse", "--short", "HEAD")
-    return f"{commit} and changes not committed" if git("status", "--porcelain") else commit
+    branch = git("rev-parse", "--abbrev-ref", "HEAD")  # HEAD where there is none
+    name = _name(branch, git("rev-parse", "HEAD"))
+    return f"{name} and changes not committed" if git("status", "--porcelain") else name
+
+
+def _name(revision: str, commit: str) -> str:
+    return revision if commit.startswith(revision) else f"{revision} ({commit[:7]})"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -146,6 +147,15 @@ def files_below(folder: Path, *left_out: str) -> set[str]:
     """Return the paths of all files in ``folder``, but those in a folder named in ``left_out``."""
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {path.as_posix() for path in paths if not set(left_out) & set(path.parts)}
+
+
+def make_targets() -> set[str]:
+    """Return what can be made; a pattern as each target that a lock gives it."""
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z%-]+):", makefile, flags=re.MULTILINE))
+    for lock in ROOT.glob("requirements-*.lock"):
+        targets |= {target.replace("%", lock.stem.partition("-")[2]) for target in targets}
+    return targets
 
 
 def copy_project(folder: Path) -> Path:
