@@ -1,6 +1,5 @@
 """Why stages of two versions differ, by what their dvc.lock say."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,12 +70,9 @@ def _reasons(base: Stage, head: Stage, written: set[str]) -> list[str]:
     return reasons
 
 
-def _packages(base: Any, head: Any) -> list[str]:
+def _packages(base: list[str], head: list[str]) -> list[str]:
     """Compare two lists of pins such as ``numpy==2.4.6``."""
-    old, new = (
-        dict(str(pin).split("==") if "==" in str(pin) else (json.dumps(pin), "") for pin in pins)
-        for pins in (base, head)
-    )
+    old, new = (dict(pin.partition("==")[::2] for pin in pins) for pins in (base, head))
     return [
         f"package: {name} {old.get(name, 'none')} → {new.get(name, 'none')}"
         for name in _differing(old, new)
