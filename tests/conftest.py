@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from fmnist import contract
 
 contract.apply()  # tests compute under the same switches as stages, which NumPy reads at import
 contract.apply_to_tensorflow(threads=2)
+# A shell ignores SIGINT in its background, and what tests start and interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
