@@ -11,8 +11,10 @@ import tempfile
 from pathlib import Path
 
 from fmnist import command, contract, files
-from versions.checkout import Checkout, git
-from versions.version import Version, where_main_was_left
+from fmnist.command import InputError
+from versions import gate
+from versions.checkout import Checkout, git, where_main_was_left
+from versions.version import Version
 
 FOLDER = Path("comparison")
 DPI = 100  # of the pictures
@@ -29,20 +31,24 @@ def main() -> None:
     from versions import pictures, report
     from versions.comparison import compare
 
+    shutil.rmtree(FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="fmnist-compare-") as folder:
-        checkout = Checkout.clone(Path(folder, "base"), revision)
-        base = Version.read(checkout.folder, _name(revision, checkout.commit))
-        head = Version.read(Path(), _name_of_workspace())
-        found = compare(base, head, checkout.commit)
+        try:
+            checkout = Checkout.clone(Path(folder, "base"), revision)
+            names = _name(revision, checkout.commit), _name_of_workspace()
+            base, head = map(Version.read, (checkout.folder, Path()), names)
+            found = compare(base, head, checkout.commit, gate.settings().level)
+        except InputError as error:
+            files.write_text(FOLDER / "report.md", f"# Not compared\n\n{error}\n")
+            raise
 
     canvas.apply_style()
-    shutil.rmtree(FOLDER, ignore_errors=True)
     figures = pictures.draw(found)
     for name, (_, figure) in figures.items():
         canvas.save(figure, FOLDER / f"{name}.png", DPI)
     titles = {f"{name}.png": title for name, (title, _) in figures.items()}
-    files.write_text(FOLDER / "report.md", report.markdown(found, titles))
-    print(report.short(found))
+    files.write_text(FOLDER / "report.md", report.markdown(*names, found, titles))
+    print(report.short(*names, found))
     print(f"\nMore in {FOLDER}/report.md")
 
 

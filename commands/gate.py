@@ -6,26 +6,14 @@ Exit code   0, 1 with a line for each reason, 2 if it could not run
 
 import argparse
 import tempfile
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import Field
-
-from fmnist import command, files, parameters, pins
-from fmnist.command import InputError
-from fmnist.parameters import Parameters
-from versions.change import judge
-from versions.checkout import Checkout
+from fmnist import command, files
+from versions import gate, nested, seeds
+from versions.change import judge, other_results
+from versions.checkout import Checkout, where_main_was_left
 from versions.drift import drift
-from versions.version import Version, where_main_was_left
-
-
-class Gate(Parameters):
-    """``[tool.fmnist.gate]`` of pyproject.toml; a floor's key is ``<file>: <dotted key>``."""
-
-    level: Annotated[float, Field(gt=0, lt=1)]
-    floors: dict[Annotated[str, Field(pattern=r"^metrics/\w+\.json: \S+$")], float]
+from versions.version import Version
 
 
 def main() -> int:
@@ -33,43 +21,52 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m commands.gate")
     parser.add_argument("--base", help="revision (default: where this branch left main)")
     revision = parser.parse_args().base or where_main_was_left()
-    settings = _settings()
+    settings = gate.settings()
     head = Version.read(Path(), "this checkout")
+    with tempfile.TemporaryDirectory(prefix="fmnist-gate-") as folder:
+        base = Version.read(Checkout.clone(Path(folder, "base"), revision).folder, revision)
+        not_run = drift(head.folder, head.stages)
+        change = judge(base, head, not_run, settings.level)
+    print(f"This change: {change}")
+
     reasons = [
         f"{found.stage}: {found.what}: dvc.lock has {found.recorded}, found {found.found};"
         " `make repro`, and commit what it changes"
-        for found in drift(head.folder, head.stages)
+        for found in not_run
     ]
-    reasons += _below_floors(settings.floors)
-    with tempfile.TemporaryDirectory(prefix="fmnist-gate-") as folder:
-        checkout = Checkout.clone(Path(folder, "base"), revision)
-        found = judge(Version.read(checkout.folder, revision), head, settings.level)
-    print(f"This change: {found}")
-    if found.verdict == "worse":
-        reasons.append(f"worse than the base beyond noise: {found.reason}")
+    reasons += [
+        f"{stage}: its inputs are those of the base, its results are not; `make verify`"
+        for stage in other_results(base, head)
+    ]
+    reasons += _below_floors(settings.floors) + _seeds_against_metrics(head)
+    if change.verdict == "worse":
+        reasons.append(f"worse than the base beyond noise: {change.reason}")
     for reason in reasons:
         print(f"refused: {reason}")
     return 1 if reasons else 0
-
-
-def _settings() -> Gate:
-    tool = tomllib.loads(pins.PATH.read_text(encoding="utf-8")).get("tool", {})
-    section = tool.get("fmnist", {}).get("gate", {})
-    return parameters.validate(section, Gate, "tool.fmnist.gate", source=pins.PATH)
 
 
 def _below_floors(floors: dict[str, float]) -> list[str]:
     reasons = []
     for where, floor in floors.items():
         path, _, key = where.partition(": ")
-        figure: Any = files.read_json(Path(path))
-        for part in key.split("."):
-            if not isinstance(figure, dict) or part not in figure:
-                raise InputError(f"{pins.PATH}: tool.fmnist.gate.floors: {where}: no such figure")
-            figure = figure[part]
-        if not figure >= floor:
+        figure = nested.get(files.read_json(Path(path)), key)
+        if not isinstance(figure, int | float) or not figure >= floor:
             reasons.append(f"{where}: expected at least {floor}, found {figure}")
     return reasons
+
+
+def _seeds_against_metrics(head: Version) -> list[str]:
+    """Compare the row of the seed that dvc.lock is of with its metrics."""
+    params = head.stages["train"].params if "train" in head.stages else {}
+    seed = nested.get(params.get("params.yaml"), "train.seed")
+    accuracy = nested.get(files.read_json(Path("metrics/test.json")), "accuracy")
+    return [
+        f"metrics/seeds.csv: seed {seed}: expected the accuracy of metrics/test.json, {accuracy},"
+        f" found {row.accuracy}; `make seeds`"
+        for row in seeds.read()
+        if (row.key, row.seed) == (head.key, seed) and row.accuracy != accuracy
+    ]
 
 
 if __name__ == "__main__":

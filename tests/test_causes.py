@@ -69,6 +69,6 @@ def test_stages_that_came_and_went_are_said():
 def test_artifacts_are_those_whose_bytes_differ():
     head = {"prepare": Stage(cmd="prepare", outs=[File(path="test.npz", md5=OTHER)])}
     assert artifacts(BASE, head) == [
-        Artifact("prepare", "train.npz", "b" * 32, None),
-        Artifact("prepare", "test.npz", None, OTHER),
+        Artifact("train.npz", "b" * 32, None),
+        Artifact("test.npz", None, OTHER),
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from versions import metrics
-from versions.confusion import Confusion, by_class, matrix_change, most_changed, precision_p_value
+from versions.confusion import Confusion, by_class, matrices, most_changed, precision_p_value
 from versions.significance import paired
 
 
@@ -50,7 +50,7 @@ def test_a_class_that_moved_beyond_noise_is_marked_and_no_other():
 
 
 def test_the_mark_is_corrected_for_the_number_of_classes():
-    moved = (7, "Coat", "Bag", "Coat")  # p = 2 / 2^7 = 0.016: below 0.05 / 3, not below 0.05 / 4
+    moved = (8, "Coat", "Bag", "Coat")  # p = 2 / 2^8 = 0.0078: below 0.05 / 6, not below 0.05 / 8
     others = [(20, name, name, name) for name in ("Bag", "Dress", "Shirt")]
     assert by_class(predictions(moved, *others[:2]))[1].recall.moved
     assert not by_class(predictions(moved, *others))[1].recall.moved
@@ -109,9 +109,9 @@ def test_confusions_are_listed_by_how_much_their_number_changed():
         Confusion("Bag", "Coat", 0, 1),
     ]
     assert most_changed(table, count=1) == [Confusion("Coat", "Shirt", 5, 0)]
-    change = matrix_change(table)
-    assert change.loc["Coat", "Coat"] == 5
-    assert change.to_numpy().sum() == 0
+    before, after = matrices(table)
+    assert (before.loc["Coat", "Coat"], after.loc["Coat", "Coat"]) == (50, 55)
+    assert before.to_numpy().sum() == after.to_numpy().sum() == len(table)
 
 
 def test_the_error_of_a_difference_of_accuracies_counts_images_in_pairs():
@@ -139,5 +139,9 @@ def test_the_error_of_a_difference_of_accuracies_counts_images_in_pairs():
 
 
 def test_a_figure_of_one_side_has_no_difference():
-    (row,) = metrics.compare({"metrics/test.json": {"flip.accuracy": {"new": 0.9}}}, None)
+    figures = {  # as DVC says it
+        "flip.accuracy": {"old": None, "new": 0.9},
+        "flip.accuracy_standard_error": {"old": None, "new": 0.003},
+    }
+    (row,) = metrics.compare({"metrics/test.json": figures}, None)
     assert (row.base, row.head, row.difference, row.error) == (None, 0.9, None, None)

@@ -1,9 +1,11 @@
 """`make gate` refuses what is worse beyond noise, and what was committed without a rerun."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import commit, dvc, git, run, set_value
 
 from versions import lock_file, seeds
@@ -67,13 +69,97 @@ def test_a_change_that_was_committed_without_a_rerun_is_refused(checked, change,
     assert any(re.match(reason, line) for line in said), said
 
 
-def test_a_figure_below_its_floor_is_refused(checked):
-    set_gate(checked, 'level = 0.05\nfloors = { "metrics/test.json: accuracy" = 0.999 }')
+@pytest.mark.parametrize(
+    ("floor", "found"),
+    [("accuracy = 0.999", r"0.\d+"), ("f2 = 0.1", "None")],
+    ids=["low", "missing"],
+)
+def test_a_figure_below_its_floor_is_refused(checked, floor, found):
+    key, _, value = floor.partition(" = ")
+    set_gate(checked, f'level = 0.05\nfloors = {{ "metrics/test.json: {key}" = {value} }}')
     status, said = gate(checked)
     assert status == 1
     assert re.fullmatch(
-        r"refused: metrics/test.json: accuracy: expected at least 0.999, found 0.\d+", said[-1]
+        rf"refused: metrics/test.json: {key}: expected at least {value}, found {found}", said[-1]
     )
+
+
+def edit(folder: Path, name: str, change: Callable[[dict], object]) -> None:
+    """Change a YAML file."""
+    values = yaml.safe_load((folder / name).read_text())
+    change(values["stages"])
+    (folder / name).write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda folder: (folder / "plots/predictions.csv").unlink(),
+            r"evaluate: plots/predictions.csv: dvc.lock has \w{32}, found no such file; ",
+        ),
+        (
+            lambda folder: (folder / "fmnist/train/optimizer.py").unlink(),
+            r"train: fmnist/train/optimizer.py: dvc.lock has \w{32}, found no such file; ",
+        ),
+        (
+            lambda folder: edit(
+                folder, "dvc.lock", lambda lock: lock["train"]["outs"][2].update(md5="ab" * 16)
+            ),
+            r"evaluate: models/model.keras as input: dvc.lock has \w{32}, found (ab){16}; ",
+        ),
+        (
+            lambda folder: edit(
+                folder, "dvc.yaml", lambda graph: graph["train"].update(frozen=True)
+            ),
+            "train: dvc.yaml: frozen: dvc.lock has false, found true; ",
+        ),
+        (
+            lambda folder: edit(
+                folder, "dvc.yaml", lambda graph: graph["train"]["deps"].remove("fmnist/head.py")
+            ),
+            "train: dvc.yaml: fmnist/head.py: dvc.lock has declared, found not declared; ",
+        ),
+        (
+            lambda folder: edit(folder, "dvc.yaml", lambda graph: graph["train"]["params"].pop(1)),
+            "train: dvc.yaml: recipes.mlp: dvc.lock has declared, found not declared; ",
+        ),
+        (
+            lambda folder: edit(folder, "dvc.yaml", lambda graph: graph.pop("plot")),
+            "plot: dvc.yaml: dvc.lock has the stage, found none; ",
+        ),
+    ],
+    ids=["a result", "code", "a chain", "frozen", "a file", "a parameter", "a stage"],
+)
+def test_what_dvc_status_alone_does_not_see_is_refused(checked, change, reason, tmp_path):
+    change(checked)
+    commit(checked)
+    elsewhere = tmp_path / "elsewhere"
+    git(tmp_path, "clone", "--quiet", str(checked), str(elsewhere))  # without data
+    status, said = gate(elsewhere, "--base", "HEAD")
+    assert status == 1
+    assert any(re.match(f"refused: {reason}", line) for line in said), said
+
+
+def test_other_results_of_the_same_inputs_are_refused(checked):
+    git(checked, "checkout", "--quiet", "-b", "change")
+    path = checked / "metrics" / "test.json"
+    before = lock_file.md5(path)
+    path.write_text(path.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))
+    lock = checked / "dvc.lock"
+    lock.write_text(lock.read_text().replace(before, lock_file.md5(path)))
+    commit(checked)
+    status, said = gate(checked)
+    assert status == 1
+    assert said[0] == "This change: not known: evaluate: the same inputs, other results"
+    assert said[1].startswith("refused: evaluate: its inputs are those of the base, its results")
+
+
+def test_a_seed_that_has_another_accuracy_than_the_metrics_is_refused(checked):
+    seeds.write([Row("mlp", 42, 0.99, 0.3, 0.9, 0.3, key_of(checked))], checked / seeds.PATH)
+    status, said = gate(checked)
+    assert status == 1
+    assert said[-1].startswith("refused: metrics/seeds.csv: seed 42: expected the accuracy of ")
 
 
 @pytest.mark.parametrize(
@@ -81,10 +167,6 @@ def test_a_figure_below_its_floor_is_refused(checked):
     [
         ("level = 0.05", "error: pyproject.toml: tool.fmnist.gate.floors: missing key"),
         ("level = 2.0\nfloors = {}", "tool.fmnist.gate.level: expected to be less than 1, found 2"),
-        (
-            'level = 0.05\nfloors = { "metrics/test.json: f2" = 0.1 }',
-            "tool.fmnist.gate.floors: metrics/test.json: f2: no such figure",
-        ),
     ],
 )
 def test_a_wrong_setting_is_said(checked, text, message):
@@ -94,8 +176,12 @@ def test_a_wrong_setting_is_said(checked, text, message):
     assert message in said[-1]
 
 
+def key_of(folder: Path) -> str:
+    return seeds.key(lock_file.read(folder / "dvc.lock"))
+
+
 def table(folder: Path, *accuracies: float) -> list[Row]:
-    key = seeds.key(lock_file.read(folder / "dvc.lock"))
+    key = key_of(folder)
     return [
         Row("mlp", seed, accuracy, 0.3, 0.9, 0.3, key) for seed, accuracy in enumerate(accuracies)
     ]

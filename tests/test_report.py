@@ -13,8 +13,6 @@ from versions.comparison import Comparison
 from versions.metrics import Metric
 
 NOTHING = Comparison(
-    base="main (1234567)",
-    head="89abcde",
     models="there are no predictions",
     change=Change("not known", "run `make seeds`"),
     parameters={},
@@ -59,6 +57,10 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data
 
 
+def markdown(found: Comparison, pictures: dict[str, str]) -> str:
+    return report.markdown("main (1234567)", "89abcde", found, pictures)
+
+
 def rendered(text: str) -> Cells:
     cells = Cells()
     cells.feed(cmarkgfm.github_flavored_markdown_to_html(text))
@@ -70,13 +72,13 @@ def rendered(text: str) -> Cells:
 )
 def test_a_value_is_shown_as_it_is(value):
     found = replace(NOTHING, parameters={"params.yaml": {value: {"old": 1, "new": None}}})
-    rows = rendered(report.markdown(found, {})).rows
+    rows = rendered(markdown(found, {})).rows
     shown = value.replace("\n", " ").replace("`", "'")
     assert rows[:2] == [["parameter", "base", "head"], [shown, "1", "null"]]
 
 
 def test_pictures_are_shown_under_their_titles():
-    text = report.markdown(NOTHING, {"learning_curves.png": "Learning curves"})
+    text = markdown(NOTHING, {"learning_curves.png": "Learning curves"})
     assert rendered(text).images == ["learning_curves.png"]
     assert "![Learning curves](learning_curves.png)" in text
 
@@ -88,30 +90,33 @@ def test_long_tables_and_values_are_cut_and_say_so():
             "params.yaml": {f"key_{n}": {"old": "x" * 999, "new": "y" * 999} for n in range(999)}
         },
         causes={"train": [f"code: {'z' * 999}"] * 99},
-        artifacts=[Artifact("train", "p" * 999, "a" * 32, None) for _ in range(999)],
+        artifacts=[Artifact("p" * 999, "a" * 32, None) for _ in range(999)],
         metrics=[Metric("m" * 999, 0.1, 0.2, 0.1, None, False)] * 999,
     )
-    text = report.markdown(found, {})
-    assert len(text) < report.LIMIT
+    text = markdown(found, {})
     assert text.count("And 959 more.") == 3
     assert ["train", "and 84 more"] in rendered(text).rows
     assert "`key_998`" not in text
 
 
 def test_a_report_is_cut_below_the_limit_of_a_comment_and_says_so():
-    text = report.markdown(replace(NOTHING, notes=["n" * 9999] * 99), {})
-    assert report.LIMIT - 20_000 < len(text) < report.LIMIT
+    text = markdown(replace(NOTHING, notes=["n" * 9999] * 99), {})
+    assert report.LIMIT - 10_000 < len(text.encode()) < report.LIMIT
     assert text.endswith("The rest is left out: it would be too long for a comment.\n")
 
 
 def test_an_artifact_that_only_one_side_has_is_said():
-    found = replace(NOTHING, artifacts=[Artifact("train", "models/model.keras", None, "ab" * 16)])
-    assert ["models/model.keras", "none", "abababab"] in rendered(report.markdown(found, {})).rows
+    found = replace(NOTHING, artifacts=[Artifact("models/model.keras", None, "ab" * 16)])
+    assert ["models/model.keras", "none", "abababab"] in rendered(markdown(found, {})).rows
 
 
 def test_the_short_form_has_the_two_sentences_the_figures_and_the_notes():
     metric = Metric("test: accuracy", 0.88, 0.9, 0.02, 0.003, False)
-    said = report.short(replace(NOTHING, metrics=[metric], notes=["no learning curves"]))
+    said = report.short(
+        "main (1234567)",
+        "89abcde",
+        replace(NOTHING, metrics=[metric], notes=["no learning curves"]),
+    )
     assert "These two models: not known: there are no predictions." in said
     assert "This change: not known: run `make seeds`." in said
     assert ["test:", "accuracy", "0.8800", "0.9000", "+0.0200"] in map(str.split, said.splitlines())

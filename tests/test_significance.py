@@ -86,7 +86,7 @@ def test_recipes_are_compared_by_the_test_of_welch():
 def test_pairs_that_differ_by_the_seed_alone_are_called_noise_at_the_stated_rate():
     random = np.random.default_rng(1)
     real = [
-        between_seeds(*random.normal(0.88, 0.003, (2, 5)).tolist()).verdict() for _ in range(2000)
+        between_seeds(*random.normal(0.88, 0.003, (2, 5)).tolist()).verdict for _ in range(2000)
     ]
     rate = 1 - real.count("not distinguishable from noise") / len(real)
     assert rate == pytest.approx(0.05, abs=0.015)
@@ -95,13 +95,24 @@ def test_pairs_that_differ_by_the_seed_alone_are_called_noise_at_the_stated_rate
 def test_a_real_change_is_called_by_its_name():
     random = np.random.default_rng(2)
     base, head = random.normal(0.88, 0.003, 5).tolist(), random.normal(0.91, 0.003, 5).tolist()
-    assert between_seeds(base, head).verdict() == "better"
-    assert between_seeds(head, base).verdict() == "worse"
+    assert between_seeds(base, head).verdict == "better"
+    assert between_seeds(head, base).verdict == "worse"
 
 
-def test_seeds_without_spread_are_compared_as_they_are():
-    assert between_seeds([0.5, 0.5], [0.5, 0.5]).verdict() == "not distinguishable from noise"
-    assert between_seeds([0.5, 0.5], [0.6, 0.6]).verdict() == "better"
+@pytest.mark.parametrize("head", [0.5, 0.6])
+def test_seeds_without_spread_tell_nothing_from_noise(head):
+    found = between_seeds([0.5, 0.5], [head, head])
+    assert found.verdict == "not distinguishable from noise"
+    assert (found.low, found.high) == (-1, 1)
+
+
+def test_the_verdict_is_that_of_the_interval_at_the_same_level():
+    random = np.random.default_rng(3)
+    for level in (0.01, 0.05, 0.2):
+        for _ in range(200):
+            found = between_seeds(*random.normal([[0.880], [0.884]], 0.003, (2, 4)).tolist(), level)
+            assert (found.low > 0) == (found.verdict == "better")
+            assert (found.high < 0) == (found.verdict == "worse")
 
 
 def test_one_seed_says_nothing():

@@ -86,7 +86,7 @@ def test_a_changed_hash_in_dvc_lock_is_found(committed):
     status, rows, verdict = verify(committed)
     assert status == 1
     assert row(rows, "preprocess", "data/prepared/train.npz") == ["0" * 32, right, "different"]
-    assert row(rows, "train", "data/prepared/train.npz (as input)") == [
+    assert row(rows, "train", "data/prepared/train.npz as input (committed)") == [
         right,
         "0" * 32,
         "different",

@@ -1,20 +1,19 @@
 """Why stages of two versions differ, by what their dvc.lock say."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from versions.drift import leaves
-from versions.lock_file import Stage
+from versions.lock_file import Stage, outs
+from versions.nested import leaves
 
-Stages = Mapping[str, Stage]
+Stages = dict[str, Stage]
 
 
 @dataclass(frozen=True)
 class Artifact:
     """An output whose bytes differ; a hash is None where there is no such output."""
 
-    stage: str
     path: str
     base: str | None
     head: str | None
@@ -22,7 +21,7 @@ class Artifact:
 
 def causes(base: Stages, head: Stages) -> dict[str, list[str]]:
     """Return for each stage that differs the inputs that do: command, code, data, and so on."""
-    written = {file.path for side in (base, head) for stage in side.values() for file in stage.outs}
+    written = outs(base).keys() | outs(head).keys()
     found = {}
     for name in {**base, **head}:
         if name not in base:
@@ -36,18 +35,11 @@ def causes(base: Stages, head: Stages) -> dict[str, list[str]]:
 
 def artifacts(base: Stages, head: Stages) -> list[Artifact]:
     """Return the outputs whose bytes differ, in the order of the stages."""
-    before, after = (
-        {(name, file.path): file.md5 for name, stage in side.items() for file in stage.outs}
-        for side in (base, head)
-    )
-    return [
-        Artifact(*where, before.get(where), after.get(where))
-        for where in {**before, **after}
-        if before.get(where) != after.get(where)
-    ]
+    before, after = outs(base), outs(head)
+    return [Artifact(path, before.get(path), after.get(path)) for path in _differing(before, after)]
 
 
-def _reasons(base: Stage, head: Stage, written: set[str]) -> list[str]:
+def _reasons(base: Stage, head: Stage, written: Collection[str]) -> list[str]:
     reasons = [] if base.cmd == head.cmd else [f"command: {base.cmd} → {head.cmd}"]
     before, after = ({file.path: file.md5 for file in stage.deps} for stage in (base, head))
     for path in _differing(before, after):

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from versions import seeds
+from versions import nested, seeds
+from versions.drift import Drift
 from versions.version import Version
 
 NOT_KNOWN, NONE = "not known", "none"
@@ -25,29 +26,48 @@ class Change:
         return f"{self.verdict}: {self.reason}"
 
 
-def judge(base: Version, head: Version, level: float) -> Change:
+def judge(base: Version, head: Version, not_run: list[Drift], level: float) -> Change:
     """Compare the mean accuracies of the seeds of two versions.
 
     Args:
+        not_run: what of head is not as its dvc.lock recorded it.
         level: rate at which chance alone is taken for a difference.
     """
-    measured = [name for name in seeds.MEASURED if name in base.stages and name in head.stages]
-    if len(measured) == len(seeds.MEASURED) and seeds.key(base.stages) == seeds.key(head.stages):
-        if all(base.stages[name].outs == head.stages[name].outs for name in measured):
+    if any(found.stage in seeds.MEASURED for found in not_run):
+        return Change(NOT_KNOWN, "head is not what was run: `dvc repro`")
+    if stages := other_results(base, head):
+        return Change(NOT_KNOWN, f"{', '.join(stages)}: the same inputs, other results")
+    if base.key is not None and base.key == head.key:
+        if _seed(base) == _seed(head):
             return Change(NONE, "it cannot reach any figure")
         return Change(NONE, "nothing but the seed differs, and what that changes is chance")
     if base.test_images != head.test_images:
-        return Change(NOT_KNOWN, "the two versions have other test images")
+        return Change(NOT_KNOWN, "base and head have other test images")
     without = [name for name, side in (("base", base), ("head", head)) if len(side.seeds) < 2]
     if without:
         return Change(NOT_KNOWN, f"run `make seeds` ({' and '.join(without)} without seeds)")
     from versions.significance import between_seeds  # SciPy
 
     accuracies = [[row.accuracy for row in side.seeds] for side in (base, head)]
-    found = between_seeds(*accuracies)
+    found = between_seeds(*accuracies, level)
     before, after = map(seeds.spread, accuracies)
     return Change(
-        found.verdict(level),
-        f"accuracy {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f};"
-        f" Welch's test: p {found.p_value:.2g}): base {before}, head {after}",
+        found.verdict,
+        f"accuracy {found.difference:+.4f} ({100 * (1 - level):g} % interval {found.low:+.4f} to"
+        f" {found.high:+.4f}; Welch's test: p {found.p_value:.2g}): base {before}, head {after}",
     )
+
+
+def other_results(base: Version, head: Version) -> list[str]:
+    """Return the stages that have the same inputs but other outputs: none if both are true."""
+    return [
+        name
+        for name, stage in head.stages.items()
+        if name in base.stages
+        and stage.model_dump(exclude={"outs"}) == base.stages[name].model_dump(exclude={"outs"})
+        and stage.outs != base.stages[name].outs
+    ]
+
+
+def _seed(version: Version) -> object:
+    return nested.get(version.stages["train"].params.get("params.yaml"), "train.seed")

@@ -138,6 +138,21 @@ def git(*arguments: str) -> str:
     return result.stdout.strip()
 
 
+def where_main_was_left() -> str:
+    """Return the commit, shortened, where the current branch left the main one.
+
+    Raises:
+        InputError: there is no main branch, neither here nor at the origin.
+    """
+    git("rev-parse", "HEAD")
+    for branch in ("main", "origin/main"):
+        try:
+            return git("rev-parse", "--short", git("merge-base", branch, "HEAD"))
+        except InputError:
+            continue
+    raise InputError("expected a branch main, here or at origin, found none; set BASE=<revision>")
+
+
 def _without(*prefixes: str) -> dict[str, str]:
     """Return this process's environment; in a hook Git's own variables name another repository."""
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

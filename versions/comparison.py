@@ -1,6 +1,5 @@
 """Everything that a report on two versions says, as values."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from versions.change import Change, judge
 from versions.confusion import ClassChange
 from versions.drift import drift
 from versions.metrics import Metric
-from versions.significance import LEVEL, Paired, paired
+from versions.significance import Paired, paired
 from versions.version import Version
 
 TEST_IMAGES = Path("data/prepared/test.npz")
@@ -36,8 +35,6 @@ class Comparison:
         notes: what is missing, and how to get it.
     """
 
-    base: str
-    head: str
     models: Paired | str
     change: Change
     parameters: dict[str, dict[str, dict[str, Any]]]
@@ -52,66 +49,51 @@ class Comparison:
     notes: list[str]
 
 
-def compare(base: Version, head: Version, commit: str) -> Comparison:
+def compare(base: Version, head: Version, commit: str, level: float) -> Comparison:
     """Compare two versions.
 
     Args:
         head: the checkout that DVC's own commands are to compare with ``commit``, that of ``base``.
+        level: see `judge`.
 
     Raises:
-        InputError: DVC or a table of results refuses; says why.
+        InputError: DVC refuses; says why.
     """
-    notes = [
-        f"{found.stage}: `{found.what}` is not what dvc.lock recorded, and the results are of what"
-        " it recorded: run `dvc repro`"
-        for found in drift(head.folder, head.stages)
-    ]
-    predictions, test = None, None
+    not_run = drift(head.folder, head.stages)
+    notes = [f"{found.stage}: `{found.what}` is not what dvc.lock recorded" for found in not_run]
+    if not_run:
+        notes.append("the figures of head are those that are here: run `dvc repro`")
+    models, predictions, test, histories = None, None, None, None
     try:
         predictions = confusion.side_by_side(base, head)
-    except InputError as reason:
-        models = str(reason)
+    except InputError as error:
+        models = str(error)
     else:
         right = predictions[["base", "head"]].eq(predictions["actual"], axis=0)
         models = paired(right["base"].to_numpy(), right["head"].to_numpy())
-        test = _test_images(head)
-        if test is None:
+        if head.is_recorded(TEST_IMAGES):
+            test = Images.load(head.folder / TEST_IMAGES)
+        else:
             notes.append(
-                f"no gallery of images, for {TEST_IMAGES} is not here, or not that of dvc.lock:"
-                " run `dvc pull` or `dvc repro`"
+                f"no gallery of images: `{TEST_IMAGES}` is not here, or not that of dvc.lock; run"
+                " `dvc pull` or `dvc repro`"
             )
-    histories = base.history(), head.history()
-    for name, history in zip((base.name, head.name), histories, strict=True):
-        if history is None:
-            notes.append(f"no learning curves: {name} has no plots/history.csv")
+    try:
+        histories = base.history(), head.history()
+    except InputError as error:
+        notes.append(f"no learning curves: {error}")
     figures = dvc_command.ask(head.folder, "metrics", "diff", "--all", commit)
     return Comparison(
-        base.name,
-        head.name,
         models,
-        judge(base, head, LEVEL),
+        judge(base, head, not_run, level),
         dvc_command.ask(head.folder, "params", "diff", commit),
         causes(base.stages, head.stages),
         artifacts(base.stages, head.stages),
         metrics.compare(figures, models if isinstance(models, Paired) else None),
         [] if predictions is None else confusion.by_class(predictions),
         [] if predictions is None else confusion.most_changed(predictions),
-        None if any(history is None for history in histories) else histories,
+        histories,
         predictions,
         test,
         notes,
     )
-
-
-def _test_images(version: Version) -> Images | None:
-    """Return the prepared test images, if these are the ones that the predictions are of."""
-    path = version.folder / TEST_IMAGES
-    recorded = [
-        file.md5
-        for stage in version.stages.values()
-        for file in stage.outs
-        if Path(file.path) == TEST_IMAGES
-    ]
-    if not path.exists() or hashlib.md5(path.read_bytes()).hexdigest() not in recorded:
-        return None
-    return Images.load(path)

@@ -52,19 +52,21 @@ def side_by_side(base: Version, head: Version) -> pd.DataFrame:
     Raises:
         InputError: predictions are missing, or are not of the same images; says why.
     """
-    tables = [base.predictions(), head.predictions()]
-    for version, table in zip((base, head), tables, strict=True):
-        if table is None:
-            raise InputError(f"{version.name} has no plots/predictions.csv")
-    before, after = tables
-    if base.test_images != head.test_images or not before["actual"].equals(after["actual"]):
+    before, after = base.predictions(), head.predictions()
+    if base.test_images != head.test_images:
+        raise InputError("base and head have other test images")
+    if not before["actual"].equals(after["actual"]):
         raise InputError(
-            "the two versions have other test images, other classes or another order of them"
-            f" ({len(before):,} and {len(after):,} images)"
+            "plots/predictions.csv of base and head have other classes, or other numbers of them"
         )
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {"actual": before["actual"], "base": before["predicted"], "head": after["predicted"]}
     )
+    if unknown := set(classes(found)) - set(found["actual"]) - set(CLASSES):
+        raise InputError(
+            f"no test image is a {', '.join(sorted(unknown))}, but some are taken for it"
+        )
+    return found
 
 
 def classes(predictions: pd.DataFrame) -> list[str]:
@@ -73,16 +75,21 @@ def classes(predictions: pd.DataFrame) -> list[str]:
     return [name for name in CLASSES if name in found] + sorted(found - set(CLASSES))
 
 
+def corrected(count: int) -> float:
+    """Return the level at which each of two shares of ``count`` classes is tested."""
+    return LEVEL / (2 * count)
+
+
 def by_class(predictions: pd.DataFrame) -> list[ClassChange]:
     """Compare the models class by class.
 
     Args:
         predictions: a row for each test image, with the columns ``actual``, ``base``, ``head``.
 
-    Marks are corrected for as many comparisons as there are classes (Bonferroni).
+    Marks are corrected for two comparisons of each class (Bonferroni).
     """
     names = classes(predictions)
-    level = LEVEL / len(names)
+    level = corrected(len(names))
     changes = []
     for name in names:
         actual, base, head = (
@@ -126,8 +133,8 @@ def precision_p_value(actual: np.ndarray, base: np.ndarray, head: np.ndarray) ->
     return float(2 * stats.norm.sf(abs(difference) / sqrt(variance)))
 
 
-def matrix_change(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return how many more images of each class (row) are given each class (column) by head."""
+def matrices(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the confusion matrices of base and head: true class (row), given class (column)."""
     names = classes(predictions)
     before, after = (
         pd.crosstab(predictions["actual"], predictions[model]).reindex(
@@ -135,28 +142,19 @@ def matrix_change(predictions: pd.DataFrame) -> pd.DataFrame:
         )
         for model in ("base", "head")
     )
-    return after - before
+    return before, after
 
 
 def most_changed(predictions: pd.DataFrame, count: int = 10) -> list[Confusion]:
     """Return the confusions whose number changed most."""
-    change = matrix_change(predictions)
+    before, after = matrices(predictions)
     pairs = [
-        (actual, given)
-        for actual in change.index
-        for given in change.columns
-        if actual != given and change.loc[actual, given]
+        Confusion(actual, given, int(before.loc[actual, given]), int(after.loc[actual, given]))
+        for actual in before.index
+        for given in before.columns
+        if actual != given and before.loc[actual, given] != after.loc[actual, given]
     ]
-    pairs.sort(key=lambda pair: -abs(change.loc[pair]))
-    numbers = predictions.groupby("actual")
-    return [
-        Confusion(
-            actual,
-            given,
-            *(int((numbers.get_group(actual)[side] == given).sum()) for side in ("base", "head")),
-        )
-        for actual, given in pairs[:count]
-    ]
+    return sorted(pairs, key=lambda pair: -abs(pair.head - pair.base))[:count]
 
 
 def _share(of: np.ndarray) -> float | None:

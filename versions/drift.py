@@ -1,14 +1,19 @@
-"""What of a checkout is no longer as its dvc.lock recorded it, as `dvc status` finds it."""
+"""What of a checkout is not as its dvc.lock recorded it.
 
-import hashlib
-import json
+`dvc status` finds what differs of the files that are there, as far as dvc.yaml declares them. So
+two things are looked at besides: whether a stage ran on what the one before it wrote, where that is
+not there, and whether dvc.yaml still declares all that was recorded.
+"""
+
+import itertools
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fmnist import parameters
-from versions import dvc_command
+from versions import dvc_command, lock_file, nested
 from versions.lock_file import Stage
 
 ABSENT = ("deleted", "not in cache")  # of data that were neither pulled nor built: no drift
@@ -32,10 +37,11 @@ def drift(
     Raises:
         InputError: DVC cannot read the project; says DVC's reason.
     """
-    found = []
     graph = parameters.load(folder / "dvc.yaml")["stages"]
+    cached = {path for stage in graph.values() for path in _paths(stage.get("outs", []))}
+    found = _broken_chain(recorded) + _undeclared(graph, recorded)
     for name, changes in dvc_command.ask(folder, "status", environment=environment).items():
-        if name not in graph:  # a file of data that is tracked by itself
+        if name.endswith(".dvc"):  # a file of data that is tracked by itself
             continue
         stage = recorded.get(name, Stage(cmd="none"))
         for change in changes:
@@ -43,8 +49,60 @@ def drift(
                 found.append(Drift(name, "cmd", stage.cmd, str(graph[name]["cmd"])))
             elif isinstance(change, dict):
                 for path, state in (item for kind in change.values() for item in kind.items()):
-                    found += _changed(folder, name, stage, path, state)
+                    if not (state in ABSENT and path in cached):
+                        found += _changed(folder, name, stage, path, state)
     return found
+
+
+def _broken_chain(recorded: dict[str, Stage]) -> list[Drift]:
+    written = lock_file.outs(recorded)
+    return [
+        Drift(name, f"{file.path} as input", file.md5, written[file.path])
+        for name, stage in recorded.items()
+        for file in stage.deps
+        if written.get(file.path, file.md5) != file.md5
+    ]
+
+
+def _undeclared(graph: dict[str, Any], recorded: dict[str, Stage]) -> list[Drift]:
+    found = []
+    for name, stage in recorded.items():
+        if name not in graph:
+            found.append(Drift(name, "dvc.yaml", "the stage", "none"))
+            continue
+        if graph[name].get("frozen"):
+            found.append(Drift(name, "dvc.yaml: frozen", "false", "true"))
+        files = {
+            path
+            for kind in ("deps", "outs", "metrics", "plots")
+            for path in _paths(graph[name].get(kind, []))
+        }
+        keys = _tracked(graph[name].get("params", []), stage.params.get("params.yaml", {}))
+        found += [
+            Drift(name, f"dvc.yaml: {what}", "declared", "not declared")
+            for what, declared in (
+                *((file.path, files) for file in [*stage.deps, *stage.outs]),
+                *((key, keys) for tracked in stage.params.values() for key in tracked),
+            )
+            if what not in declared
+        ]
+    return found
+
+
+def _paths(entries: list[str | dict[str, Any]]) -> list[str]:
+    """Return the paths of a list in dvc.yaml, where a path may have options below it."""
+    return [path for entry in entries for path in ([entry] if isinstance(entry, str) else entry)]
+
+
+def _tracked(params: list[str | dict[str, list[str]]], values: dict[str, Any]) -> set[str]:
+    """Return the keys of a stage's ``params``, ``${…}`` in them replaced by its value."""
+    lists = [
+        [entry] if isinstance(entry, str) else itertools.chain(*entry.values()) for entry in params
+    ]
+    return {
+        re.sub(r"\$\{(.+?)\}", lambda found: str(nested.get(values, found[1])), key)
+        for key in itertools.chain(*lists)
+    }
 
 
 def _changed(
@@ -53,7 +111,11 @@ def _changed(
     if isinstance(state, dict):  # a file of parameters, and the state of each key
         values = _load(folder / path)
         pairs = (
-            (key, leaves(stage.params.get(path, {}).get(key)), leaves(_get(values, key)))
+            (
+                key,
+                nested.leaves(stage.params.get(path, {}).get(key)),
+                nested.leaves(nested.get(values, key)),
+            )
             for key in state
         )
         return [
@@ -62,10 +124,8 @@ def _changed(
             for leaf in {**before, **after}
             if before.get(leaf) != after.get(leaf)
         ]
-    if state in ABSENT:
-        return []
     md5s = {file.path: file.md5 for file in [*stage.deps, *stage.outs]}
-    found = hashlib.md5((folder / path).read_bytes()).hexdigest()
+    found = lock_file.md5(folder / path) or "no such file"
     return [Drift(name, path, md5s.get(path, "none"), found)]
 
 
@@ -73,17 +133,3 @@ def _load(path: Path) -> dict[str, Any]:
     if path.suffix == ".toml":
         return tomllib.loads(path.read_text(encoding="utf-8"))
     return parameters.load(path)
-
-
-def _get(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
-
-
-def leaves(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return every value below ``value`` that is not a mapping, as text, under its dotted key."""
-    if isinstance(value, dict):
-        nested = (leaves(item, f"{prefix}.{key}") for key, item in value.items())
-        return {key: text for mapping in nested for key, text in mapping.items()}
-    return {prefix: json.dumps(value)}

@@ -1,5 +1,6 @@
 """What dvc.lock says: for each stage its command, inputs, parameters and outputs."""
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -53,3 +54,13 @@ def read(path: Path = PATH) -> dict[str, Stage]:
     except pydantic.ValidationError as error:
         fault = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+
+
+def md5(path: Path) -> str | None:
+    """Return the hash of a file as dvc.lock has it, None if there is no such file."""
+    return hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def outs(stages: dict[str, Stage]) -> dict[str, str]:
+    """Return the hash of every output by its path."""
+    return {file.path: file.md5 for stage in stages.values() for file in stage.outs}

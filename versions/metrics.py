@@ -39,7 +39,7 @@ def compare(figures: Figures, models: Paired | None) -> list[Metric]:
                 continue
             values = (sides.get(side) for side in ("old", "new", "diff"))
             errors = found.get(f"{key}_standard_error", {})
-            is_bound = "old" in errors and "new" in errors
+            is_bound = None not in (errors.get("old"), errors.get("new"))
             error = hypot(errors["old"], errors["new"]) if is_bound else None
             if models is not None and (name, key) == ("test", "accuracy"):
                 error, is_bound = _paired_error(models), False

@@ -11,7 +11,7 @@ from fmnist.plot.canvas import BLUE, ORANGE
 from fmnist.plot.classes import label_matrix
 from fmnist.plot.curves import LABELS
 from versions.comparison import Comparison
-from versions.confusion import matrix_change
+from versions.confusion import matrices
 
 IMAGES = 24  # in a gallery
 
@@ -24,7 +24,7 @@ def draw(found: Comparison) -> dict[str, tuple[str, Figure]]:
     if found.predictions is not None:
         figures["confusion_change"] = (
             "Change of the confusion matrix",
-            confusion_change(matrix_change(found.predictions)),
+            confusion_change(*matrices(found.predictions)),
         )
         if found.test is not None:
             for side, other in (("base", "head"), ("head", "base")):
@@ -56,8 +56,9 @@ def learning_curves(base: pd.DataFrame, head: pd.DataFrame) -> Figure:
     return figure
 
 
-def confusion_change(change: pd.DataFrame) -> Figure:
-    """Draw how many more images of each class are given each class; see `matrix_change`."""
+def confusion_change(base: pd.DataFrame, head: pd.DataFrame) -> Figure:
+    """Draw how many more images of each class head gives each class; see `confusion.matrices`."""
+    change = head - base
     better = np.where(np.eye(len(change), dtype=bool), change, -change)
     limit = max(1, np.abs(better).max())
 

@@ -2,21 +2,23 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from versions.comparison import Comparison
-from versions.confusion import Share
+from versions.confusion import Share, corrected
 from versions.significance import LEVEL, Paired
 
-LIMIT = 65_536  # characters of a comment on GitHub
+LIMIT = 30_000  # bytes: of a comment's 65,536 characters, as escaping may double them
 ROWS = 40  # of a table
 REASONS = 15  # of a stage
 WIDTH = 80  # characters of a value
 
 
-def markdown(found: Comparison, pictures: dict[str, str]) -> str:
-    """Return the whole report, of fewer than `LIMIT` characters.
+def markdown(base: str, head: str, found: Comparison, pictures: dict[str, str]) -> str:
+    """Return the whole report, of fewer than `LIMIT` bytes.
 
     Args:
+        base, head: names of the two versions.
         pictures: the title of each picture, by the name of its file.
     """
     sections = {
@@ -34,21 +36,22 @@ def markdown(found: Comparison, pictures: dict[str, str]) -> str:
         )
     parts = [
         "# What changed, and whether it is real",
-        f"Base is {_code(found.base)}, head is {_code(found.head)}.",
+        f"Base is {_code(base)}, head is {_code(head)}.",
         *(f"**{subject}**: {sentence}." for subject, sentence in _sentences(found).items()),
         *(f"- {note}." for note in found.notes[:ROWS]),
         *(f"## {title}\n\n{text}" for title, text in sections.items()),
     ]
     text = "\n\n".join(parts) + "\n"
-    if len(text) < LIMIT:
+    content = text.encode()
+    if len(content) < LIMIT:
         return text
-    whole_lines = text[: LIMIT - 100].rpartition("\n")[0]
+    whole_lines = content[: LIMIT - 100].rpartition(b"\n")[0].decode()
     return f"{whole_lines}\n\nThe rest is left out: it would be too long for a comment.\n"
 
 
-def short(found: Comparison) -> str:
+def short(base: str, head: str, found: Comparison) -> str:
     """Return what matters most, for a terminal."""
-    lines = [f"base {found.base}, head {found.head}", ""]
+    lines = [f"base {base}, head {head}", ""]
     lines += [f"{subject}: {sentence}." for subject, sentence in _sentences(found).items()]
     lines += ["", f"{'':34}{'base':>10}{'head':>10}{'difference':>12}"]
     for row in found.metrics:
@@ -117,7 +120,7 @@ def _metrics(found: Comparison) -> str:
     table = _table(("metric", "base", "head", "difference", "standard error"), rows, words=1)
     return (
         f"{table}\n\nStandard error: of the difference, from the choice of images alone; ≤ where it"
-        " is reckoned as if each side had images of its own."
+        " is reckoned as if the images of both sides had nothing in common."
     )
 
 
@@ -136,7 +139,7 @@ def _classes(found: Comparison) -> str:
     ]
     return (
         f"{_table(header, rows, words=1)}\n\nIn bold, what moved by more than the choice of test"
-        f" images explains (p < {LEVEL} / {len(rows)}, as there are {len(rows)} classes):"
+        f" images explains (p < {corrected(len(rows)):.2g}, for {2 * len(rows)} comparisons):"
         f" {', '.join(moved) or 'nothing'}."
     )
 
@@ -173,9 +176,11 @@ def _code(text: str) -> str:
     return "`" + line.replace("|", "\\|") + "`"
 
 
-def _figure(value: float | None, signed: bool = False) -> str:
+def _figure(value: Any, signed: bool = False) -> str:
     if value is None:
         return "none"
+    if not isinstance(value, int | float):
+        return _code(str(value))
     if isinstance(value, int):
         return f"{value:+,}" if signed else f"{value:,}"
     return f"{value:+.4f}" if signed else f"{value:.4f}"

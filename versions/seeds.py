@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import statistics
 from dataclasses import astuple, dataclass, fields
@@ -9,7 +10,6 @@ from pathlib import Path
 
 from fmnist import files
 from fmnist.command import InputError
-from versions import lock_file
 from versions.lock_file import Stage
 
 PATH = Path("metrics/seeds.csv")
@@ -62,31 +62,25 @@ def read(path: Path = PATH) -> list[Row]:
     """
     if not path.exists():
         return []
+    text = path.read_text(encoding="utf-8")
     names = [field.name for field in fields(Row)]
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            return [
-                Row(**{field.name: field.type(row[field.name]) for field in fields(Row)})
-                for row in reader
-            ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: line {reader.line_num}: expected {', '.join(names)}, found: {error};"
-                " delete it, and `make seeds` writes it anew"
-            ) from None
-
-
-def current(folder: Path, stages: dict[str, Stage]) -> list[Row]:
-    """Return the rows of the chosen recipe that ``stages``, the dvc.lock of ``folder``, stand for.
-
-    Raises:
-        InputError: a stage that decides the figures is missing, or the table is damaged.
-    """
-    if missing := [name for name in MEASURED if name not in stages]:
-        raise InputError(f"{lock_file.PATH}: expected {', '.join(missing)}; `dvc repro` adds them")
-    wanted = key(stages)
-    return [row for row in read(folder / PATH) if row.key == wanted]
+    reader = csv.DictReader(io.StringIO(text))
+    rows: dict[tuple[str, int, str], Row] = {}
+    try:
+        for line in reader:
+            row = Row(**{field.name: field.type(line[field.name]) for field in fields(Row)})
+            if not (0 <= row.accuracy <= 1 and 0 <= row.val_accuracy <= 1):
+                raise ValueError(f"accuracies {row.accuracy}, {row.val_accuracy}")
+            if rows.setdefault((row.recipe, row.seed, row.key), row) is not row:
+                raise ValueError(f"seed {row.seed} twice")
+        if not text.endswith("\n"):
+            raise ValueError("the last line cut")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: line {reader.line_num}: expected {', '.join(names)}, found: {error};"
+            " delete it, and `make seeds` writes it anew"
+        ) from None
+    return list(rows.values())
 
 
 def write(rows: list[Row], path: Path = PATH) -> None:

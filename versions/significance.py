@@ -67,34 +67,37 @@ class BetweenSeeds:
 
     Attributes:
         difference: of mean accuracies, head less base.
-        low, high: 95 % confidence interval of the difference.
+        low, high: confidence interval of the difference, at 1 - level.
         p_value: of Welch's test, two-sided.
+        level: rate at which chance alone is taken for a difference, half of it on either side.
     """
 
     difference: float
     low: float
     high: float
     p_value: float
+    level: float
 
-    def verdict(self, level: float = LEVEL) -> str:
-        """Return better, worse, or not distinguishable from noise."""
-        if self.p_value >= level:
+    @property
+    def verdict(self) -> str:
+        """Better, worse, or not distinguishable from noise."""
+        if self.p_value >= self.level:
             return "not distinguishable from noise"
         return "better" if self.difference > 0 else "worse"
 
 
-def between_seeds(base: list[float], head: list[float]) -> BetweenSeeds:
+def between_seeds(base: list[float], head: list[float], level: float = LEVEL) -> BetweenSeeds:
     """Compare the mean accuracies of two recipes on the same test images by Welch's t-test.
 
-    Seeds without any spread leave no noise: any difference is then real, and none is none.
+    Seeds without any spread say nothing about noise, so nothing is told from it.
     """
     if min(len(base), len(head)) < 2:
         raise ValueError(
             f"expected two seeds or more on both sides, found {len(base)}, {len(head)}"
         )
     difference = float(np.mean(head) - np.mean(base))
-    if np.var(base) == np.var(head) == 0:
-        return BetweenSeeds(difference, difference, difference, float(difference == 0))
+    if min(base) == max(base) and min(head) == max(head):
+        return BetweenSeeds(difference, -1.0, 1.0, 1.0, level)
     found = stats.ttest_ind(head, base, equal_var=False)
-    low, high = found.confidence_interval(1 - LEVEL)
-    return BetweenSeeds(difference, float(low), float(high), float(found.pvalue))
+    low, high = found.confidence_interval(1 - level)
+    return BetweenSeeds(difference, float(low), float(high), float(found.pvalue), level)

@@ -1,12 +1,12 @@
 """One side of a comparison: what Git holds of a version and its results."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist.command import InputError
 from versions import lock_file, seeds
-from versions.checkout import git
 from versions.lock_file import Stage
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ class Version:
 
     Attributes:
         folder: the project's top folder.
-        name: what a person calls it.
         stages: what its dvc.lock says.
-        seeds: the rows of `seeds.PATH` that its dvc.lock still stands for.
+        key: of all that decides its figures but the seed; none if stages are missing.
+        seeds: the rows of `seeds.PATH` with this key.
     """
 
     folder: Path
-    name: str
     stages: dict[str, Stage]
+    key: str | None
     seeds: list[seeds.Row]
 
     @classmethod
@@ -34,7 +34,7 @@ class Version:
         """Read a checkout.
 
         Raises:
-            InputError: it holds no pipeline that was run.
+            InputError: it holds no pipeline that was run; calls it ``name``.
         """
         path = folder / lock_file.PATH
         if not path.exists():
@@ -42,53 +42,52 @@ class Version:
                 f"{name}: expected a pipeline that was run, found no {lock_file.PATH};"
                 " compare with a revision that has one"
             )
-        stages = lock_file.read(path)
-        return cls(folder, name, stages, seeds.current(folder, stages))
+        try:
+            stages = lock_file.read(path)
+        except InputError as error:
+            raise InputError(f"{name}: {str(error).replace(f'{folder}/', '')}") from None
+        key = seeds.key(stages) if set(seeds.MEASURED) <= set(stages) else None
+        try:
+            rows = [row for row in seeds.read(folder / seeds.PATH) if row.key == key]
+        except InputError as error:
+            warnings.warn(f"{name}: {str(error).replace(f'{folder}/', '')}", stacklevel=2)
+            rows = []
+        return cls(folder, stages, key, rows)
 
     @property
     def test_images(self) -> list[str]:
         """Hashes of the raw test images and their labels."""
-        return [
-            file.md5
-            for stage in self.stages.values()
-            for file in stage.outs
-            if file.path.startswith("data/raw/t10k-")
-        ]
+        written = lock_file.outs(self.stages)
+        return [md5 for path, md5 in written.items() if path.startswith("data/raw/t10k-")]
 
-    def history(self) -> "pd.DataFrame | None":
-        """Return the figures of each epoch, none if there are none."""
-        return self._table("plots/history.csv", ["epoch"])
+    def is_recorded(self, path: Path) -> bool:
+        """Return whether an output is here, as dvc.lock recorded it."""
+        md5 = lock_file.md5(self.folder / path)
+        return md5 is not None and md5 == lock_file.outs(self.stages).get(path.as_posix())
 
-    def predictions(self) -> "pd.DataFrame | None":
-        """Return the actual and the predicted class of each test image, none if there are none."""
-        return self._table("plots/predictions.csv", ["actual", "predicted"])
+    def history(self) -> "pd.DataFrame":
+        """Return the figures of each epoch; see `_table`."""
+        columns = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+        return self._table("plots/history.csv", columns, float)
 
-    def _table(self, path: str, columns: list[str]) -> "pd.DataFrame | None":
+    def predictions(self) -> "pd.DataFrame":
+        """Return the actual and the predicted class of each test image; see `_table`."""
+        return self._table("plots/predictions.csv", ["actual", "predicted"], str)
+
+    def _table(self, path: str, columns: list[str], kind: type) -> "pd.DataFrame":
+        """Read a table of results.
+
+        Raises:
+            InputError: it is missing, is not as dvc.lock recorded it, or is no such table.
+        """
         import pandas as pd
 
-        if not (self.folder / path).exists():
-            return None
+        if not self.is_recorded(Path(path)):
+            raise InputError(f"{path} is missing, or is not what dvc.lock recorded")
         try:
-            table = pd.read_csv(self.folder / path)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.name}: {path}: expected CSV: {error}") from None
-        if missing := [name for name in columns if name not in table]:
-            raise InputError(
-                f"{self.name}: {path}: expected the columns {', '.join(columns)}, found no"
-                f" {', '.join(missing)}"
-            )
+            table = pd.read_csv(self.folder / path, dtype=kind, keep_default_na=kind is float)
+        except ValueError as error:
+            raise InputError(f"{path}: expected a table: {error}") from None
+        if list(table)[: len(columns)] != columns or table.empty or table.isin([""]).any(axis=None):
+            raise InputError(f"{path}: expected rows of {', '.join(columns)}, found other ones")
         return table
-
-
-def where_main_was_left() -> str:
-    """Return the commit, shortened, where the current branch left the main one.
-
-    Raises:
-        InputError: there is no main branch, neither here nor at the origin.
-    """
-    for branch in ("main", "origin/main"):
-        try:
-            return git("rev-parse", "--short", git("merge-base", branch, "HEAD"))
-        except InputError as error:
-            reason = error
-    raise InputError(f"{reason}; name a revision with BASE=")
