@@ -9,13 +9,22 @@ oneDNN's, which were the same on every processor tried; so only what follows the
 import keras
 
 
-def part(model: keras.Sequential) -> tuple[keras.Sequential, keras.Sequential]:
-    """Return the layers before the first Dense layer, and the others, as two networks.
+def part(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return what comes before the first Dense layer, and the rest, as two networks.
 
     They share their weights with ``model``, and one after the other they are the same function.
+
+    Raises:
+        ValueError: there is no Dense layer, or a path around the first one.
     """
-    dense = [isinstance(layer, keras.layers.Dense) for layer in model.layers].index(True)
-    image = keras.Input(model.input_shape[1:])
-    features = keras.Sequential([image, *model.layers[:dense]])
-    vector = keras.Input(features.output_shape[1:])
-    return features, keras.Sequential([vector, *model.layers[dense:]])
+    kinds = [isinstance(layer, keras.layers.Dense) for layer in model.layers]
+    if True not in kinds:
+        raise ValueError("no Dense layer")
+    first = kinds.index(True)
+    if isinstance(model, keras.Sequential):  # Keras builds it again with each layer that is added,
+        image = keras.Input(model.input_shape[1:])  # so a layer's input can be of an earlier graph
+        features = keras.Sequential([image, *model.layers[:first]])
+        vector = keras.Input(features.output_shape[1:])
+        return features, keras.Sequential([vector, *model.layers[first:]])
+    (image,), vector, (probabilities,) = model.inputs, model.layers[first].input, model.outputs
+    return keras.Model(image, vector), keras.Model(vector, probabilities)

@@ -141,17 +141,23 @@ def test_a_network_for_other_images_or_classes_is_refused(tmp_path):
         load(path, IMAGES)
 
 
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
 def test_a_network_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "model.keras"
     image = keras.Input((28, 28))
     flat = keras.layers.Flatten()(image)
-    branches = keras.layers.Dense(10)(flat) + keras.layers.Dense(10)(flat)
-    keras.Model(image, branches).save(path)
-    with pytest.raises(InputError, match="expected a Sequential network with a Dense layer, found"):
-        load(path, IMAGES)
-    keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()]).save(path)
-    with pytest.raises(InputError, match="expected a Sequential network with a Dense layer, found"):
-        load(path, IMAGES)
+    pooled = keras.layers.Flatten()(keras.layers.MaxPooling1D()(image))
+    around = keras.layers.Concatenate()([keras.layers.Dense(10)(flat), pooled])
+    message = "expected a network with one path from images to its first Dense layer, found a"
+    for model in (
+        keras.Model(image, keras.layers.Dense(10)(around)),
+        keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()]),
+        keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)]),  # not built
+        keras.Model([image, keras.Input((28, 28))], keras.layers.Dense(10)(flat)),
+    ):
+        model.save(path)
+        with pytest.raises(InputError, match=message):
+            load(path, IMAGES)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip file", None])

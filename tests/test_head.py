@@ -12,14 +12,26 @@ MATRIX_PRODUCTS, CONVOLUTIONS = keras.layers.Dense, keras.layers.Conv2D
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_the_parts_are_the_whole_with_convolutions_before_matrix_products(name):
-    model = network.build(recipe(name).network, (28, 28))
-    features, classifier = head.part(model)
-    assert not any(isinstance(layer, MATRIX_PRODUCTS) for layer in features.layers)
-    assert not any(isinstance(layer, CONVOLUTIONS) for layer in classifier.layers)
-    images = np.random.default_rng(0).random((4, 28, 28), dtype=np.float32)
-    in_parts = classifier(features(images)).numpy()
-    np.testing.assert_allclose(in_parts, model(images).numpy(), atol=1e-6)
+def test_the_parts_are_the_whole_with_convolutions_before_matrix_products(name, tmp_path):
+    built = network.build(recipe(name).network, (28, 28))
+    built.save(tmp_path / "model.keras")
+    for model in (built, keras.saving.load_model(tmp_path / "model.keras")):
+        features, classifier = head.part(model)
+        assert not any(isinstance(layer, MATRIX_PRODUCTS) for layer in features.layers)
+        assert not any(isinstance(layer, CONVOLUTIONS) for layer in classifier.layers)
+        images = np.random.default_rng(0).random((4, 28, 28), dtype=np.float32)
+        in_parts = classifier(features(images)).numpy()
+        np.testing.assert_allclose(in_parts, model(images).numpy(), atol=1e-6)
+
+
+def test_a_path_around_the_first_matrix_product_is_refused():
+    image = keras.Input((4,))
+    hidden = MATRIX_PRODUCTS(4)(keras.layers.ReLU()(image))
+    around = keras.layers.Add()([hidden, image])
+    with pytest.raises(ValueError, match="not connected"):
+        head.part(keras.Model(image, MATRIX_PRODUCTS(10)(around)))
+    with pytest.raises(ValueError, match="no Dense layer"):
+        head.part(keras.Model(image, keras.layers.ReLU()(image)))
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])

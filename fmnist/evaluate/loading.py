@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fmnist import head
 from fmnist.classes import CLASSES
 from fmnist.command import InputError
 
@@ -29,13 +30,14 @@ def load(path: Path, images: np.ndarray) -> keras.Model:
             f" {' '.join(str(error).split())[:300]}; delete it and run `dvc repro`"
         ) from None
     wanted = (None, *images.shape[1:]), (None, len(CLASSES))
-    if not isinstance(model, keras.Sequential) or not any(
-        isinstance(layer, keras.layers.Dense) for layer in model.layers
-    ):
+    try:
+        head.part(model)
+    except (AttributeError, ValueError):
         raise InputError(
-            f"{path}: expected a Sequential network with a Dense layer, found a"
-            f" {type(model).__name__} of {len(model.layers)} layers; delete it and run `dvc repro`"
-        )
+            f"{path}: expected a network with one path from images to its first Dense layer, found"
+            f" a {type(model).__name__} of {len(model.layers)} layers; delete it and run"
+            " `dvc repro`"
+        ) from None
     if (model.input_shape, model.output_shape) != wanted:
         raise InputError(
             f"{path}: expected a network from {wanted[0]} to {wanted[1]}, found one from"
