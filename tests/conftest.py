@@ -61,8 +61,9 @@ RECIPES = parameters.load(ROOT / "params.yaml")["recipes"]
 
 
 def recipe(name: str, **changes: object) -> Recipe:
-    """Return a recipe of params.yaml, shortened, without dropout, changed as told."""
-    values = RECIPES[name] | {"batch_size": 16, "epochs": 3, "early_stopping": None}
+    """Return a recipe of params.yaml, shortened, without dropout and augmentation, then changed."""
+    values = RECIPES[name] | {"batch_size": 16, "epochs": 3}
+    values |= {"early_stopping": None, "augmentation": None}
     values["network"] = values["network"] | {"dropout": 0.0}
     for key, value in changes.items():
         values[key] = values[key] | value if isinstance(values[key], dict) else value
@@ -212,7 +213,7 @@ def make_small(folder: Path, mirror: Path) -> Path:
         set_value(folder, key, hashlib.sha256(path.read_bytes()).hexdigest())
     set_value(folder, "fetch.mirrors", [mirror.as_uri()])
     set_value(folder, "preprocess.validation_size", 13)
-    for recipe in ("mlp", "cnn"):
+    for recipe in RECIPES:
         set_value(folder, f"recipes.{recipe}.epochs", 3)
     return folder
 

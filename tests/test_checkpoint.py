@@ -28,7 +28,8 @@ TRAININGS = {
     "mlp": recipe("mlp", optimizer=MOMENTUM, schedule=COSINE, network={"dropout": 0.3}, epochs=4),
     "cnn": recipe(
         "cnn",
-        network={"filters": [4], "units": [8], "dropout": 0.3},
+        network={"filters": [4], "residual_blocks": [1], "units": [8], "dropout": 0.3},
+        augmentation={"flip": True, "shift": 2, "erase": 8},
         early_stopping=early_stopping(patience=4, restore=True),
     ),
     # No epoch after the first counts as better.

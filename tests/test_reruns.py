@@ -33,7 +33,10 @@ CHANGES = {
     "recipes.mlp.optimizer.learning_rate": (0.02, "train"),
     "recipes.mlp.optimizer.momentum": (0.5, "train"),
     "recipes.mlp.optimizer.nesterov": (None, "train"),
+    "recipes.mlp.optimizer.weight_decay": (0.01, "train"),
     "recipes.mlp.schedule.name": (None, "train"),
+    "recipes.mlp.label_smoothing": (0.1, "train"),
+    "recipes.mlp.augmentation": ({"flip": True, "shift": 1, "erase": 4}, "train"),
     "recipes.mlp.batch_size": (16, "train"),
     "recipes.mlp.epochs": (2, "train"),
     "recipes.mlp.early_stopping": (
@@ -56,6 +59,7 @@ TOGETHER = {
         "recipes.mlp.network": {
             "architecture": "cnn",
             "filters": [4],
+            "residual_blocks": [1],
             "kernel_size": 3,
             "units": [10],
             "activation": "relu",
@@ -88,6 +92,7 @@ NOTHING = {
     "fetch.retries": 0,
     "fetch.size_limit": 10**8,
 }
+OTHER_RECIPES = {key for key in PARAMETERS if key.startswith(("recipes.cnn.", "recipes.resnet."))}
 
 
 def change(folder: Path, mirror: Path, key: str) -> None:
@@ -112,9 +117,8 @@ def status(folder: Path) -> set[str]:
 
 
 def test_every_value_of_params_yaml_has_an_entry_here():
-    other_recipes = {key for key in PARAMETERS if key.startswith("recipes.cnn.")}
-    assert len(other_recipes) > 10
-    assert CHANGES.keys() | NOTHING.keys() | other_recipes == PARAMETERS.keys()
+    assert len(OTHER_RECIPES) > 20
+    assert CHANGES.keys() | NOTHING.keys() | OTHER_RECIPES == PARAMETERS.keys()
 
 
 def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path, mirror):
@@ -138,9 +142,8 @@ def test_dvc_names_no_stage_for_a_value_that_reaches_no_result(key, project):
 
 
 def test_dvc_names_no_stage_for_any_value_of_a_recipe_that_is_not_chosen(project):
-    for key, value in PARAMETERS.items():
-        if key.startswith("recipes.cnn."):
-            set_value(project, key, [value, "other"])
+    for key in OTHER_RECIPES:
+        set_value(project, key, [PARAMETERS[key], "other"])
     assert status(project) == set()
 
 

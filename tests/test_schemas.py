@@ -8,7 +8,7 @@ from pathlib import Path
 import pydantic
 import pytest
 import yaml
-from conftest import ROOT, leaves, walk
+from conftest import RECIPES, ROOT, leaves, walk
 
 from commands import check
 from fmnist import parameters
@@ -19,6 +19,14 @@ from fmnist.train.parameters import Recipe
 REAL = parameters.load(ROOT / "params.yaml")
 SHA = "fetch.sha256.train-images-idx3-ubyte"
 MLP, CNN = "recipes.mlp", "recipes.cnn"
+# What no recipe has now.
+ADAM = {"name": "adam", "learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+STOPPING = {
+    "monitor": "val_accuracy",
+    "min_delta": 0.0,
+    "patience": 8,
+    "restore_best_weights": True,
+}
 
 # Every rule of every schema once: key, a value that breaks it, what is said.
 RULES = [
@@ -48,7 +56,7 @@ RULES = [
     ("preprocess.seed", -1, "expected to be greater than or equal to 0, found -1"),
     ("preprocess.normalize", None, "expected to be 'unit' or 'standardize', found None"),
     ("train.recipe", "MLP!", "expected to match pattern '^[a-z][a-z0-9_]*$', found 'MLP!'"),
-    ("train.recipe", "vit", "expected one of mlp, cnn, found 'vit'"),
+    ("train.recipe", "vit", "expected one of mlp, cnn, resnet, found 'vit'"),
     ("train.seed", -1, "expected to be greater than or equal to 0, found -1"),
     ("train.seed", 2**32, "expected to be less than 4294967296, found 4294967296"),
     (f"{MLP}.network", None, "expected to be a mapping, found None"),
@@ -61,6 +69,16 @@ RULES = [
     (f"{CNN}.network.filters", [], "expected to have at least 1 item after validation, not 0"),
     (f"{CNN}.network.filters", [8] * 5, "expected to have at most 4 items after validation, not 5"),
     (f"{CNN}.network.filters", [-8], "filters.0: expected to be greater than 0, found -8"),
+    (
+        f"{CNN}.network.residual_blocks",
+        [1],
+        "expected as many residual_blocks as filters (3), found [1]",
+    ),
+    (
+        f"{CNN}.network.residual_blocks",
+        [0, 0, -1],
+        "residual_blocks.2: expected to be greater than or equal to 0, found -1",
+    ),
     (f"{CNN}.network.kernel_size", 0, "expected to be greater than or equal to 1, found 0"),
     (f"{CNN}.network.kernel_size", 8, "expected to be less than or equal to 7, found 8"),
     (f"{CNN}.network.units", [1.5], "units.0: expected to be a valid integer, found 1.5"),
@@ -78,28 +96,47 @@ RULES = [
         True,
         "expected momentum above 0 where nesterov is true, found 0.0",
     ),
-    (f"{CNN}.optimizer.learning_rate", -1, "expected to be greater than 0, found -1"),
-    (f"{CNN}.optimizer.beta_1", -0.1, "expected to be greater than or equal to 0, found -0.1"),
-    (f"{CNN}.optimizer.beta_2", 1.0, "expected to be less than 1, found 1.0"),
-    (f"{CNN}.optimizer.beta_1", 1.0, "expected to be less than 1, found 1.0"),
-    (f"{CNN}.optimizer.beta_2", -1.0, "expected to be greater than or equal to 0, found -1.0"),
-    (f"{CNN}.optimizer.epsilon", 0.0, "expected to be greater than 0, found 0.0"),
+    (f"{MLP}.optimizer.weight_decay", 0.0, "expected to be greater than 0, found 0.0"),
+    (f"{MLP}.optimizer.weight_decay", "0", "expected to be a valid number, found '0'"),
+    (f"{MLP}.optimizer", ADAM | {"learning_rate": -1}, "expected to be greater than 0, found -1"),
+    (f"{MLP}.optimizer", ADAM | {"beta_1": -0.1}, "beta_1: expected to be greater than or equal"),
+    (f"{MLP}.optimizer", ADAM | {"beta_1": 1.0}, "beta_1: expected to be less than 1, found 1.0"),
+    (f"{MLP}.optimizer", ADAM | {"beta_2": -1.0}, "beta_2: expected to be greater than or equal"),
+    (f"{MLP}.optimizer", ADAM | {"beta_2": 1.0}, "beta_2: expected to be less than 1, found 1.0"),
+    (f"{MLP}.optimizer", ADAM | {"epsilon": 0.0}, "epsilon: expected to be greater than 0, found"),
     (f"{MLP}.schedule.name", "step", "expected one of 'constant', 'cosine_decay', found 'step'"),
     (f"{CNN}.schedule.warmup_epochs", -1, "expected to be greater than or equal to 0, found -1"),
     (
         f"{CNN}.schedule.warmup_epochs",
-        8,
-        "expected schedule.warmup_epochs below epochs (8), found 8",
+        1000,
+        "expected schedule.warmup_epochs below epochs (",
     ),
     (f"{CNN}.schedule.alpha", 1.1, "expected to be less than or equal to 1, found 1.1"),
     (f"{CNN}.schedule.alpha", -0.1, "expected to be greater than or equal to 0, found -0.1"),
     (f"{MLP}.batch_size", 0, "expected to be greater than 0, found 0"),
     (f"{MLP}.epochs", "30", "expected to be a valid integer, found '30'"),
     (f"{MLP}.epochs", 0, "expected to be greater than 0, found 0"),
-    (f"{CNN}.early_stopping.monitor", "loss", "expected to be 'val_loss' or 'val_accuracy', found"),
-    (f"{CNN}.early_stopping.min_delta", -1, "expected to be greater than or equal to 0, found -1"),
-    (f"{CNN}.early_stopping.patience", 0, "expected to be greater than 0, found 0"),
-    (f"{CNN}.early_stopping.restore_best_weights", "no", "to be a valid boolean, found 'no'"),
+    (f"{MLP}.label_smoothing", -0.1, "expected to be greater than or equal to 0, found -0.1"),
+    (f"{MLP}.label_smoothing", 1.0, "expected to be less than 1, found 1.0"),
+    (f"{MLP}.augmentation", "flip", "expected to be a mapping, found 'flip'"),
+    (f"{CNN}.augmentation.flip", 1, "expected to be a valid boolean, found 1"),
+    (f"{CNN}.augmentation.shift", -1, "expected to be greater than or equal to 0, found -1"),
+    (f"{CNN}.augmentation.shift", 5, "expected to be less than or equal to 4, found 5"),
+    (f"{CNN}.augmentation.erase", -1, "expected to be greater than or equal to 0, found -1"),
+    (f"{CNN}.augmentation.erase", 15, "expected to be less than or equal to 14, found 15"),
+    (
+        f"{MLP}.early_stopping",
+        STOPPING | {"monitor": "loss"},
+        "monitor: expected to be 'val_loss' or 'val_accuracy', found 'loss'",
+    ),
+    (f"{MLP}.early_stopping", STOPPING | {"min_delta": -1}, "min_delta: expected to be greater"),
+    (f"{MLP}.early_stopping", STOPPING | {"patience": 0}, "patience: expected to be greater than"),
+    (
+        f"{MLP}.early_stopping",
+        STOPPING | {"restore_best_weights": "no"},
+        "restore_best_weights: expected to be a valid boolean, found 'no'",
+    ),
+    (f"{MLP}.early_stopping", STOPPING | {"other": 1}, "early_stopping.other: unknown key"),
     (f"{MLP}.early_stopping", 3, "expected to be a mapping, found 3"),
     (f"{MLP}.threads", 0, "expected to be greater than 0, found 0"),
     (f"{MLP}.threads", 65, "expected to be less than or equal to 64, found 65"),
@@ -181,14 +218,16 @@ def bounds(schema: type[Parameters]) -> set[tuple[str, str]]:
 def test_every_bound_of_every_schema_was_broken():
     tried = set()
     for key, value, _ in RULES:
-        values, last = changed(key, value), key.split(".")[-1]
+        values = changed(key, value)
         parts = [(values[name], schema) for name, schema in check.SECTIONS.items()]
-        parts += [(values["recipes"][name], Recipe) for name in ("mlp", "cnn") if key != "recipes"]
+        parts += [(values["recipes"][name], Recipe) for name in RECIPES if key != "recipes"]
         for part, schema in parts:
             try:
                 schema.model_validate(part)
             except pydantic.ValidationError as error:
-                tried |= {(last, fault["type"]) for fault in error.errors()}
+                tried |= {
+                    (part, fault["type"]) for fault in error.errors() for part in fault["loc"]
+                }
     every = set().union(*(bounds(schema) for schema in (*check.SECTIONS.values(), Recipe)))
     assert len(every) > 30
     same = {name for name, _ in every if "ubyte" in name and name not in SHA}
@@ -215,7 +254,7 @@ def test_a_missing_key_is_named(folder, key):
         "plot.other",
     ]
     + [f"recipes.mlp{part}.other" for part in ("", ".network", ".optimizer", ".schedule")]
-    + ["recipes.cnn.early_stopping.other"],
+    + ["recipes.cnn.augmentation.other"],
 )
 def test_an_unknown_key_is_named(folder, key):
     assert refusal_of(changed(key, 1)) == f"params.yaml: {key}: unknown key"

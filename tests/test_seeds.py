@@ -96,7 +96,7 @@ def test_seeds_are_ordinary_runs_and_none_is_trained_twice(project):
     ("arguments", "message"),
     [
         (["--count", "0"], "error: --count: expected 1 or more, found 0"),
-        (["--recipe", "vgg"], "error: --recipe: expected one of mlp, cnn, found 'vgg'"),
+        (["--recipe", "vgg"], "error: --recipe: expected one of mlp, cnn, resnet, found 'vgg'"),
     ],
 )
 def test_wrong_arguments_are_said_before_anything_runs(project, arguments, message):

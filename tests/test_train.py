@@ -12,6 +12,7 @@ from conftest import RECIPES, TRAIN, VALIDATION, recipe
 
 from fmnist.command import InputError
 from fmnist.train import network, optimizer, randomness
+from fmnist.train.epoch import compile_epoch
 from fmnist.train.fit import first_batch, fit
 from fmnist.train.parameters import Recipe
 from fmnist.train.progress import Progress
@@ -124,6 +125,28 @@ def test_the_first_batch_is_the_one_that_training_sees():
     np.testing.assert_array_equal(batch.labels, TRAIN.labels[expected])
 
 
+def test_the_first_batch_is_shown_as_the_network_sees_it_augmented(monkeypatch):
+    chosen = recipe("mlp", epochs=1, augmentation={"flip": True, "shift": 2, "erase": 8})
+    seen = []
+
+    def spy(*arguments):
+        run_epoch = compile_epoch(*arguments)
+
+        def run(images, labels, order, rates):
+            batch = order.numpy()[:16]
+            seen.append((images.numpy()[batch], labels.numpy()[batch]))
+            return run_epoch(images, labels, order, rates)
+
+        return run
+
+    monkeypatch.setattr("fmnist.train.fit.compile_epoch", spy)
+    fit(chosen, 5, TRAIN, VALIDATION)
+    batch = first_batch(chosen, 5, TRAIN)
+    np.testing.assert_array_equal(batch.images, seen[0][0])
+    np.testing.assert_array_equal(batch.labels, seen[0][1])
+    assert not np.array_equal(batch.images, first_batch(recipe("mlp"), 5, TRAIN).images)
+
+
 def test_learning_rates_agree_with_keras_cosine_decay():
     chosen = recipe(
         "cnn",
@@ -160,6 +183,28 @@ def test_the_default_network_is_the_original_one():
     assert model.count_params() == 266_610
 
 
+def test_stages_halve_and_residual_blocks_add():
+    changes = {"filters": [4, 8], "residual_blocks": [1, 0], "units": [5]}
+    model = network.build(recipe("cnn", network=changes).network, (28, 28))
+    images = np.random.default_rng(0).random((3, 28, 28), dtype=np.float32)
+    outputs = {
+        name: keras.Model(model.inputs[0], model.get_layer(name).output)(images).numpy()
+        for name in (
+            "stage_1_activation",
+            "stage_1_block_1_2_activation",
+            "stage_1_block_1_sum",
+            "stage_2_activation",
+        )
+    }
+    first, branch, total, second = outputs.values()
+    assert first.shape == (3, 14, 14, 4)
+    assert second.shape == (3, 7, 7, 8)
+    np.testing.assert_allclose(total, first + branch, rtol=1e-6)
+    convolutions = 9 * (1 * 4 + 2 * 4 * 4 + 4 * 8)
+    normalizations = 4 * (3 * 4 + 8)
+    assert model.count_params() == convolutions + normalizations + (7 * 7 * 8 + 1) * 5 + 6 * 10
+
+
 def test_a_saved_network_loads_with_plain_keras_and_goes_on_training(tmp_path):
     fitted = fit(recipe("cnn"), 0, TRAIN, VALIDATION)
     save(fitted.model, tmp_path / "model.keras")
@@ -171,7 +216,7 @@ def test_a_saved_network_loads_with_plain_keras_and_goes_on_training(tmp_path):
 
 
 def test_equal_networks_are_saved_as_equal_bytes_without_a_date_or_an_address(tmp_path):
-    chosen = recipe("cnn", epochs=1)
+    chosen = recipe("cnn", epochs=2)
     for name in ("a", "b"):
         fitted = fit(chosen, 0, TRAIN, VALIDATION)
         save(fitted.model, tmp_path / name)

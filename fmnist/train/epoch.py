@@ -20,6 +20,7 @@ def compile_epoch(
     optimizer: keras.optimizers.Optimizer,
     batch_size: int,
     jit_compile: bool,
+    label_smoothing: float = 0.0,
 ) -> RunEpoch:
     """Return a function that trains ``model`` for one epoch, in place.
 
@@ -27,14 +28,22 @@ def compile_epoch(
     permutation in which images are seen, the final short batch included) and rates float32 [steps]
     (a learning rate a step). It returns the mean loss, float64 [], and the number of right
     predictions, int32 [], each batch measured before its own update, as ``fit`` reports them.
+    The loss that it reports is without label smoothing, so that it compares with others.
     """
     variables = model.trainable_variables
     optimizer.build(variables)
     features, classifier = head.part(model)
 
-    def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         probabilities = classifier(x, training=True)  # [B, 10]
-        return keras.losses.sparse_categorical_crossentropy(labels, probabilities), probabilities
+        losses = smoothed = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        if label_smoothing:
+            smoothed = keras.losses.categorical_crossentropy(
+                tf.one_hot(labels, probabilities.shape[-1]),
+                probabilities,
+                label_smoothing=label_smoothing,
+            )
+        return tf.reduce_mean(smoothed), losses, probabilities
 
     if not jit_compile:
         classify = tf.function(classify, autograph=False, jit_compile=True)
@@ -42,8 +51,7 @@ def compile_epoch(
     def step(images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         optimizer.learning_rate.assign(rate)
         with tf.GradientTape() as tape:
-            losses, probabilities = classify(features(images, training=True), labels)
-            loss = tf.reduce_mean(losses)
+            loss, losses, probabilities = classify(features(images, training=True), labels)
         optimizer.apply(tape.gradient(loss, variables), variables)
         right = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), labels)
         return (

@@ -13,6 +13,7 @@ from fmnist.dataset import Images
 from fmnist.inference import Predictor
 from fmnist.scores import accuracy_and_loss
 from fmnist.train import network, optimizer, randomness
+from fmnist.train.augmentation import augment
 from fmnist.train.epoch import compile_epoch
 from fmnist.train.parameters import EarlyStopping, Recipe
 from fmnist.train.state import Arrays, Row, State
@@ -28,6 +29,7 @@ class Fitted:
         model: carries the weights of ``epoch``, compiled.
         history: a row per epoch: ``epoch`` from 1, ``accuracy`` and ``loss`` as ``fit`` reports
             them (each batch before its own update), ``val_accuracy`` and ``val_loss``; 6 decimals.
+            Losses are without label smoothing.
         scores: the same keys for the weights of ``model``, the training split measured anew.
     """
 
@@ -59,13 +61,15 @@ def fit(
     model = network.build(recipe.network, train.images.shape[1:])
     update_rule = optimizer.build(recipe.optimizer)
     model.compile(update_rule, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    run_epoch = compile_epoch(model, update_rule, recipe.batch_size, recipe.jit_compile)
+    run_epoch = compile_epoch(
+        model, update_rule, recipe.batch_size, recipe.jit_compile, recipe.label_smoothing
+    )
     predict = Predictor(model, PREDICTION_BATCH)
     stopping = _early_stopping(recipe.early_stopping, model)
 
     count = len(train.labels)
     rates = optimizer.learning_rates(recipe, math.ceil(count / recipe.batch_size))
-    images, labels = tf.constant(train.images), tf.constant(train.labels.astype(np.int32))
+    labels = tf.constant(train.labels.astype(np.int32))
     state = State(model, update_rule, stopping)
     if resume is not None:
         state.restore(resume)
@@ -73,6 +77,7 @@ def fit(
         if model.stop_training:
             break
         randomness.reseed_layers(model, seed, epoch)
+        images = tf.constant(augment(train.images, recipe.augmentation, seed, epoch))
         order = tf.constant(randomness.permutation(count, seed, epoch))
         loss, right = run_epoch(images, labels, order, tf.constant(rates[epoch - 1]))
         row = {
@@ -102,7 +107,8 @@ def fit(
 def first_batch(recipe: Recipe, seed: int, train: Images) -> Images:
     """Return the first batch of the first epoch, as the network sees it."""
     batch = randomness.permutation(len(train.labels), seed, epoch=1)[: recipe.batch_size]
-    return Images(train.images[batch], train.labels[batch])
+    images = augment(train.images, recipe.augmentation, seed, epoch=1)
+    return Images(images[batch], train.labels[batch])
 
 
 def _scores(prefix: str, predict: Predictor, split: Images) -> Row:

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from fmnist.parameters import Parameters
 
@@ -28,14 +35,28 @@ class MLP(Parameters):
 
 
 class CNN(Parameters):
-    """A Conv2D and a MaxPooling2D for each number in ``filters``, then as `MLP`."""
+    """A stage for each number in ``filters``, then as `MLP`.
+
+    A stage is a convolution that halves height and width, and as many residual blocks as
+    ``residual_blocks`` has in the same place.
+    """
 
     architecture: Literal["cnn"]
     filters: Annotated[list[PositiveInt], Field(min_length=1, max_length=4)]
+    residual_blocks: list[NonNegativeInt]
     kernel_size: Annotated[int, Field(ge=1, le=7)]
     units: list[PositiveInt]
     activation: Activation
     dropout: Rate
+
+    @model_validator(mode="after")
+    def _blocks_for_each_stage(self) -> "CNN":
+        if len(self.residual_blocks) != len(self.filters):
+            raise ValueError(
+                f"as many residual_blocks as filters ({len(self.filters)}), found"
+                f" {self.residual_blocks}"
+            )
+        return self
 
 
 class SGD(Parameters):
@@ -45,6 +66,7 @@ class SGD(Parameters):
     learning_rate: PositiveFloat
     momentum: Rate
     nesterov: bool
+    weight_decay: PositiveFloat | None
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "SGD":
@@ -77,6 +99,14 @@ class CosineDecay(Parameters):
     alpha: Annotated[float, Field(ge=0, le=1)]
 
 
+class Augmentation(Parameters):
+    """How training images are changed at random; see `fmnist.train.augmentation`."""
+
+    flip: bool
+    shift: Annotated[int, Field(ge=0, le=4)]
+    erase: Annotated[int, Field(ge=0, le=14)]
+
+
 class EarlyStopping(Parameters):
     """``keras.callbacks.EarlyStopping``."""
 
@@ -92,6 +122,8 @@ class Recipe(Parameters):
     network: Annotated[MLP | CNN, Field(discriminator="architecture")]
     optimizer: Annotated[SGD | Adam, Field(discriminator="name")]
     schedule: Annotated[Constant | CosineDecay, Field(discriminator="name")]
+    label_smoothing: Rate
+    augmentation: Augmentation | None
     batch_size: PositiveInt
     epochs: PositiveInt
     early_stopping: EarlyStopping | None
