@@ -140,3 +140,11 @@ def test_matrix_products_are_left_to_xla():
     assert "MatMul" not in kinds
     inside = {node.op for function in functions for node in function.node_def} - kinds
     assert "MatMul" in inside
+
+
+def test_no_reciprocal_square_root_is_left_to_the_processor():
+    # Processors of different makers estimate it differently.
+    functions = epoch_graph("cnn").as_graph_def().library.function
+    kinds = {node.op for function in functions for node in function.node_def}
+    assert "Sqrt" in kinds
+    assert not any("Rsqrt" in kind for kind in kinds)
