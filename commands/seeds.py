@@ -50,8 +50,10 @@ def main() -> None:
 
     kept = [row for row in seeds.read() if row.recipe != recipe]
     seeds.write([*kept, *rows])
-    for name in ("accuracy", "val_accuracy"):
-        print(f"{recipe}: {name} {seeds.spread([getattr(row, name) for row in rows])}")
+    for name in ("accuracy", "flip_accuracy", "val_accuracy"):
+        figures = [getattr(row, name) for row in rows]
+        if None not in figures:
+            print(f"{recipe}: {name} {seeds.spread(figures)}")
 
 
 def _run(folder: Path, commit: str, recipe: str, seed: int) -> seeds.Row:
@@ -70,6 +72,7 @@ def _run(folder: Path, commit: str, recipe: str, seed: int) -> seeds.Row:
         test["loss"],
         train["val_accuracy"],
         train["val_loss"],
+        test.get("flip", {}).get("accuracy"),
         seeds.key(checkout.stages()),
     )
     print(f"{recipe} with seed {seed}: accuracy {row.accuracy:.4f}", file=sys.stderr, flush=True)

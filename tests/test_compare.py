@@ -148,7 +148,7 @@ def test_a_change_is_judged_by_the_seeds_of_both_sides(checkout):
     for branch, mean in (("main", 0.88), ("change", 0.92)):
         git(checkout, "checkout", "--quiet", branch)
         key = seeds.key(lock_file.read(checkout / "dvc.lock"))
-        rows = [Row("mlp", n, mean + n / 1000, 0.3, 0.9, 0.3, key) for n in range(3)]
+        rows = [Row("mlp", n, mean + n / 1000, 0.3, 0.9, 0.3, None, key) for n in range(3)]
         seeds.write(rows, checkout / seeds.PATH)
         commit(checkout)
     said, _ = compare(checkout, "--base", "main")

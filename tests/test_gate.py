@@ -156,7 +156,7 @@ def test_other_results_of_the_same_inputs_are_refused(checked):
 
 
 def test_a_seed_that_has_another_accuracy_than_the_metrics_is_refused(checked):
-    seeds.write([Row("mlp", 42, 0.99, 0.3, 0.9, 0.3, key_of(checked))], checked / seeds.PATH)
+    seeds.write([Row("mlp", 42, 0.99, 0.3, 0.9, 0.3, None, key_of(checked))], checked / seeds.PATH)
     status, said = gate(checked)
     assert status == 1
     assert said[-1].startswith("refused: metrics/seeds.csv: seed 42: expected the accuracy of ")
@@ -183,7 +183,8 @@ def key_of(folder: Path) -> str:
 def table(folder: Path, *accuracies: float) -> list[Row]:
     key = key_of(folder)
     return [
-        Row("mlp", seed, accuracy, 0.3, 0.9, 0.3, key) for seed, accuracy in enumerate(accuracies)
+        Row("mlp", seed, accuracy, 0.3, 0.9, 0.3, None, key)
+        for seed, accuracy in enumerate(accuracies)
     ]
 
 

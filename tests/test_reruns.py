@@ -47,7 +47,7 @@ CHANGES = {
     "recipes.mlp.jit_compile": (False, "train"),
     "evaluate.batch_size": (7, "evaluate"),
     "evaluate.threads": (1, "evaluate"),
-    "evaluate.flip": (True, "evaluate"),
+    "evaluate.flip": (False, "evaluate"),
     "plot.dpi": (60, "plot"),
     "plot.predictions": (2, "plot"),
     "plot.mistakes": (1, "plot"),

@@ -11,10 +11,11 @@ from versions import lock_file, seeds
 from versions.seeds import Row
 
 ROWS = [
-    Row("mlp", 42, 0.88, 0.33, 0.89, 0.31, "0123456789abcdef"),
-    Row("mlp", 7, 0.875, 0.34, 0.89, 0.3, "0123456789abcdef"),
-    Row("cnn", 42, 0.91, 0.25, 0.92, 0.24, "fedcba9876543210"),
+    Row("mlp", 42, 0.88, 0.33, 0.89, 0.31, 0.885, "0123456789abcdef"),
+    Row("mlp", 7, 0.875, 0.34, 0.89, 0.3, 0.88, "0123456789abcdef"),
+    Row("cnn", 42, 0.91, 0.25, 0.92, 0.24, None, "fedcba9876543210"),
 ]
+HEADER = "recipe,seed,accuracy,loss,val_accuracy,val_loss,flip_accuracy,key\n"
 
 
 def test_the_table_is_read_as_it_was_written_and_sorted(tmp_path):
@@ -22,19 +23,22 @@ def test_the_table_is_read_as_it_was_written_and_sorted(tmp_path):
     assert seeds.read(path) == []
     seeds.write(ROWS, path)
     assert seeds.read(path) == [ROWS[2], ROWS[1], ROWS[0]]
-    assert path.read_text().startswith("recipe,seed,accuracy,loss,val_accuracy,val_loss,key\n")
+    assert path.read_text().startswith(HEADER)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "found"),
     [
-        "recipe,seed\nmlp,1\n",
-        "recipe,seed,accuracy,loss,val_accuracy,val_loss,key\nmlp,a,1,1,1,1,k\n",
+        ("recipe,seed\nmlp,1\n", "line 2: .* found: 'accuracy'"),
+        (f"{HEADER}mlp,a,1,1,1,1,,k\n", "line 2: .* found: invalid literal for int.*'a'"),
+        (f"{HEADER}mlp,1,nan,1,1,1,,k\n", "line 2: .* found: accuracies nan, 1.0"),
+        (f"{HEADER}mlp,1,1,1,1,1,,k\nmlp,1,1,1,1,1,,k\n", "line 3: .* found: seed 1 twice"),
+        (f"{HEADER}mlp,1,1,1,1,1,,k", "line 2: .* found: the last line cut"),
     ],
 )
-def test_a_damaged_table_is_said(tmp_path, text):
+def test_a_damaged_table_is_said(tmp_path, text, found):
     (tmp_path / "seeds.csv").write_text(text)
-    with pytest.raises(InputError, match="seeds.csv: line 2: expected recipe, seed, accuracy"):
+    with pytest.raises(InputError, match=f"seeds.csv: {found}"):
         seeds.read(tmp_path / "seeds.csv")
 
 
@@ -53,7 +57,7 @@ def values(stages: dict, stage: str, section: str) -> dict:
 CHANGES = {
     "the seed": lambda stages: values(stages, "train", "train").update(seed=1),
     "a picture": lambda stages: values(stages, "plot", "plot").update(dpi=1),
-    "the evaluation": lambda stages: values(stages, "evaluate", "evaluate").update(flip=True),
+    "the evaluation": lambda stages: values(stages, "evaluate", "evaluate").update(flip=False),
     "the recipe": lambda stages: values(stages, "train", "recipes.mlp").update(epochs=1),
     "code": lambda stages: stages["train"]["deps"][-1].update(md5="0" * 32),
     "data": lambda stages: stages["preprocess"]["deps"][0].update(md5="0" * 32),

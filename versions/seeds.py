@@ -18,7 +18,10 @@ MEASURED = ("preprocess", "train", "evaluate")  # the stages that decide the fig
 
 @dataclass(frozen=True)
 class Row:
-    """One run: figures of the saved weights, and a key of all that decided them but the seed."""
+    """One run: figures of the saved weights, and a key of all that decided them but the seed.
+
+    ``flip_accuracy`` is that of the mean of images and their mirror images, if it is measured.
+    """
 
     recipe: str
     seed: int
@@ -26,6 +29,7 @@ class Row:
     loss: float
     val_accuracy: float
     val_loss: float
+    flip_accuracy: float | None
     key: str
 
 
@@ -68,7 +72,7 @@ def read(path: Path = PATH) -> list[Row]:
     rows: dict[tuple[str, int, str], Row] = {}
     try:
         for line in reader:
-            row = Row(**{field.name: field.type(line[field.name]) for field in fields(Row)})
+            row = _row(line)
             if not (0 <= row.accuracy <= 1 and 0 <= row.val_accuracy <= 1):
                 raise ValueError(f"accuracies {row.accuracy}, {row.val_accuracy}")
             if rows.setdefault((row.recipe, row.seed, row.key), row) is not row:
@@ -81,6 +85,17 @@ def read(path: Path = PATH) -> list[Row]:
             " delete it, and `make seeds` writes it anew"
         ) from None
     return list(rows.values())
+
+
+def _row(line: dict[str, str]) -> Row:
+    flip = line.get("flip_accuracy")  # which older tables lack
+    return Row(
+        line["recipe"],
+        int(line["seed"]),
+        *(float(line[name]) for name in ("accuracy", "loss", "val_accuracy", "val_loss")),
+        float(flip) if flip else None,
+        str(line["key"]),
+    )
 
 
 def write(rows: list[Row], path: Path = PATH) -> None:
