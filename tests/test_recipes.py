@@ -1,0 +1,65 @@
+"""The table of recipes is that of params.yaml and of the seeds that were run."""
+
+import re
+
+import pytest
+from conftest import ROOT, recipe
+
+from benchmarks import recipes
+from fmnist import parameters
+from fmnist.train.parameters import Recipe
+from versions import lock_file, seeds
+
+README, PAGE = (ROOT / "README.md").read_text(), (ROOT / "docs" / "recipes.md").read_text()
+
+
+def test_the_cost_of_a_network_of_dense_layers_is_that_of_its_matrices():
+    found = recipes.cost(recipe("mlp", epochs=30), images=55_000)
+    assert found.multiply_adds == 784 * 300 + 300 * 100 + 100 * 10
+    assert found.parameters == found.multiply_adds + 300 + 100 + 10
+    assert found.operations == 6 * 266_200 * 55_000 * 30
+
+
+def test_the_cost_of_a_convolution_is_that_of_its_filter_at_every_place():
+    network = {"filters": [8, 4], "residual_blocks": [0, 1], "kernel_size": 3, "units": []}
+    found = recipes.cost(recipe("cnn", network=network), images=1)
+    stages = 28 * 28 * 9 * 1 * 8 + 14 * 14 * 9 * 8 * 4
+    block = 2 * 7 * 7 * 9 * 4 * 4
+    assert found.multiply_adds == stages + block + 7 * 7 * 4 * 10
+    normalization = 2 * (8 + 4 + 4 + 4)
+    kernels = 9 * 8 + 9 * 8 * 4 + 2 * 9 * 4 * 4
+    assert found.parameters == kernels + normalization + 7 * 7 * 4 * 10 + 10
+
+
+def test_published_results_are_placed_by_their_cost():
+    points = {point.name: point for point in recipes.published(ROOT / recipes.PUBLISHED)}
+    mlp = recipes.cost(recipe("mlp", epochs=30), images=55_000)
+    assert points["Géron, 784-300-100-10"].operations == mlp.operations
+    assert [point.name for point in points.values() if point.is_hollow] == [
+        "ResNet-20, random erasing",
+        "CoolNameNet",
+    ]
+
+
+@pytest.mark.parametrize("text", [README, PAGE], ids=["README.md", "docs/recipes.md"])
+def test_the_tables_have_the_rows_that_the_benchmark_prints(text):
+    values = parameters.load(ROOT / "params.yaml")
+    images = recipes.IMAGES - values["preprocess"]["validation_size"]
+    for name in values["recipes"]:
+        path = ROOT / "params.yaml"
+        found = recipes.cost(parameters.read(f"recipes.{name}", Recipe, path), images)
+        rows = [row for row in seeds.read(ROOT / seeds.PATH) if row.recipe == name]
+        printed = recipes.row_of(name, found, rows)
+        assert f"\n{printed} " in text, printed
+
+
+def test_the_log_of_evaluations_is_the_table_of_seeds():
+    logged = re.findall(r"^\| `(\w+)` \| (\d+) \| ([\d.]+) \| ([\d.]+) \|", PAGE, re.MULTILINE)
+    rows = seeds.read(ROOT / seeds.PATH)
+    assert logged == [
+        (row.recipe, str(row.seed), f"{row.accuracy:.4f}", f"{row.flip_accuracy:.4f}")
+        for row in rows
+    ]
+    assert {row.key for row in rows if row.recipe == "mlp"} == {
+        seeds.key(lock_file.read(ROOT / "dvc.lock"))
+    }
