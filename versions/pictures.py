@@ -51,8 +51,8 @@ def learning_curves(base: pd.DataFrame, head: pd.DataFrame) -> Figure:
                 )
         axes.set(xlabel="Epoch", ylabel=LABELS[metric])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
     figure.suptitle("Learning curves of both versions")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
