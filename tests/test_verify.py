@@ -166,7 +166,7 @@ def test_stages_and_outputs_that_dvc_lock_does_not_know_are_found(committed):
     commit(committed)
     status, rows, verdict = verify(committed)
     assert status == 1
-    assert row(rows, "gone", "the stage")[-1] == "different"
+    assert row(rows, "gone", "dvc.yaml (committed)")[-1] == "different"
     assert row(rows, "plot", "plots/loss.png")[::2] == ["none", "different"]
     assert row(rows, "evaluate", "plots/predictions.csv")[::2] == ["none", "different"]
     assert verdict.startswith("different: first in ")
