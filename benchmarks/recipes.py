@@ -59,14 +59,14 @@ def main() -> None:
 
     from fmnist.plot import canvas
 
-    images = IMAGES - parameters.load()["preprocess"]["validation_size"]
+    values, table = parameters.load(), seeds.read()
+    images = IMAGES - values["preprocess"]["validation_size"]
     print("| recipe | test accuracy | with flips | seeds | parameters | multiply-adds | TFLOP |")
     print("|---|---|---|---|---|---|---|")
     points = published(PUBLISHED)
-    for name in parameters.load()["recipes"]:
-        recipe = parameters.read(f"recipes.{name}", Recipe)
-        found = cost(recipe, images)
-        rows = [row for row in seeds.read() if row.recipe == name]
+    for name in values["recipes"]:
+        found = cost(parameters.read(f"recipes.{name}", Recipe), images)
+        rows = [row for row in table if row.recipe == name]
         print(row_of(name, found, rows))
         if rows:
             accuracy = seeds.spread([row.accuracy for row in rows])

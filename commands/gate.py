@@ -58,14 +58,12 @@ def _below_floors(floors: dict[str, float]) -> list[str]:
 
 def _seeds_against_metrics(head: Version) -> list[str]:
     """Compare the row of the seed that dvc.lock is of with its metrics."""
-    params = head.stages["train"].params if "train" in head.stages else {}
-    seed = nested.get(params.get("params.yaml"), "train.seed")
     accuracy = nested.get(files.read_json(Path("metrics/test.json")), "accuracy")
     return [
-        f"metrics/seeds.csv: seed {seed}: expected the accuracy of metrics/test.json, {accuracy},"
-        f" found {row.accuracy}; `make seeds`"
+        f"metrics/seeds.csv: seed {head.seed}: expected the accuracy of metrics/test.json,"
+        f" {accuracy}, found {row.accuracy}; `make seeds`"
         for row in seeds.read()
-        if (row.key, row.seed) == (head.key, seed) and row.accuracy != accuracy
+        if (row.key, row.seed) == (head.key, head.seed) and row.accuracy != accuracy
     ]
 
 

@@ -126,6 +126,11 @@ def epoch_graph(name: str) -> tf.Graph:
     ).graph
 
 
+def epoch_functions(name: str) -> list:
+    """Return the functions that the graph of an epoch calls."""
+    return list(attrgetter("library.function")(epoch_graph(name).as_graph_def()))
+
+
 def test_the_epoch_is_one_call_into_tensorflow():
     # A loop in Python would be traced into one graph a batch; a loop in the graph has one While.
     operations = epoch_graph("mlp").get_operations()
@@ -133,7 +138,7 @@ def test_the_epoch_is_one_call_into_tensorflow():
 
 
 def test_matrix_products_are_left_to_xla():
-    functions = attrgetter("library.function")(epoch_graph("cnn").as_graph_def())
+    functions = epoch_functions("cnn")
     outside = [function for function in functions if not function.attr["_XlaMustCompile"].b]
     kinds = {node.op for function in outside for node in function.node_def}
     assert "Conv2D" in kinds
@@ -144,7 +149,6 @@ def test_matrix_products_are_left_to_xla():
 
 def test_no_reciprocal_square_root_is_left_to_the_processor():
     # Processors of different makers estimate it differently.
-    functions = epoch_graph("cnn").as_graph_def().library.function
-    kinds = {node.op for function in functions for node in function.node_def}
+    kinds = {node.op for function in epoch_functions("cnn") for node in function.node_def}
     assert "Sqrt" in kinds
     assert not any("Rsqrt" in kind for kind in kinds)

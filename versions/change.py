@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from versions import nested, seeds
+from versions import seeds
 from versions.drift import Drift
 from versions.version import Version
 
@@ -38,7 +38,7 @@ def judge(base: Version, head: Version, not_run: list[Drift], level: float) -> C
     if stages := other_results(base, head):
         return Change(NOT_KNOWN, f"{', '.join(stages)}: the same inputs, other results")
     if base.key is not None and base.key == head.key:
-        if _seed(base) == _seed(head):
+        if base.seed == head.seed:
             return Change(NONE, "it cannot reach any figure")
         return Change(NONE, "nothing but the seed differs, and what that changes is chance")
     if base.test_images != head.test_images:
@@ -67,7 +67,3 @@ def other_results(base: Version, head: Version) -> list[str]:
         and stage.model_dump(exclude={"outs"}) == base.stages[name].model_dump(exclude={"outs"})
         and stage.outs != base.stages[name].outs
     ]
-
-
-def _seed(version: Version) -> object:
-    return nested.get(version.stages["train"].params.get("params.yaml"), "train.seed")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist.command import InputError
-from versions import lock_file, seeds
+from versions import lock_file, nested, seeds
 from versions.lock_file import Stage
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ class Version:
             warnings.warn(f"{name}: {str(error).replace(f'{folder}/', '')}", stacklevel=2)
             rows = []
         return cls(folder, stages, key, rows)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the training that dvc.lock is of."""
+        params = self.stages["train"].params if "train" in self.stages else {}
+        return nested.get(params.get("params.yaml"), "train.seed")
 
     @property
     def test_images(self) -> list[str]:
