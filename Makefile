@@ -43,8 +43,14 @@ test: install ## run the tests; no network needed
 test-slow: install ## run the tests that are slow or need a server
 	python -m pytest -m slow
 
-bench: install ## time an epoch of the default recipe against model.fit
+bench: peers ## measure against everything else: docs/bench (half an hour, machine to itself)
 	python -m benchmarks.epoch
+	python -m benchmarks.convolutions
+	python -m benchmarks.whole_job
+	python -m benchmarks.growth
+
+peers: install ## install what the benchmarks compare with, each in an environment of its own
+	@sh benchmarks/install_peers.sh
 
 lint: install ## check style
 	ruff check .
@@ -56,11 +62,17 @@ lock: install ## choose versions anew for pyproject.toml's dependencies
 	  $(COMPILE) "$$@" --group $$group --output-file requirements-$$group.lock || exit; \
 	  set -- "$$@" --constraint requirements-$$group.lock; \
 	done
+	for peer in $(PEERS); do \
+	  $(COMPILE) --constraint requirements.lock --group $$peer \
+	    --output-file requirements-$$peer.lock || exit; \
+	done
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 GROUPS := prepare train evaluate plot run develop
 # Each with a lock of its own, whose versions fit all locks before it.
 ADDED_GROUPS := share servers
+# Each in an environment of its own. For PyTorch's CPU build uv has to know a place: UV_FIND_LINKS.
+PEERS := jax pytorch
 
 install: .venv/requirements.lock ## create .venv from requirements.lock, if that has changed
 
@@ -70,5 +82,5 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
-.PHONY: help repro verify emulate seeds compare gate pull push test test-slow bench lint lock \
-  install
+.PHONY: help repro verify emulate seeds compare gate pull push test test-slow bench peers lint \
+  lock install

@@ -1,131 +1,85 @@
-"""Time an epoch of the default recipe against Keras' own ``fit``.
+"""Time an epoch of the default recipe against what a user would pick instead, and the limit.
 
-Both make the same updates to the same network: 55,000 images, batches of 32, every image once. Each
-round runs both, each in a process of its own, so that a noisy machine hurts both alike; ours under
-the numeric contract's switches, ``fit`` with Keras' and TensorFlow's defaults.
+All make the same updates to the same network: 55,000 images, batches of 32, every image once, in
+memory. The limit is the matrix products of that epoch alone, and the processor's peak.
 
-Reads       params.yaml, data/prepared/train.npz
-Usage       python -m benchmarks.epoch
+Reads       params.yaml, data/prepared/, .peers/
+Writes      docs/bench/epoch.json, docs/bench/epoch.png
+Exit code   0, 1 if a contestant did not learn the same, 2 if it could not run
 """
 
+import argparse
 import itertools
-import json
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import results, rounds
+from benchmarks.contestants import peak
+from benchmarks.contestants.contestant import Task
+from benchmarks.rounds import Contestant
 from fmnist import command, contract, parameters
-from fmnist.train.parameters import Recipe
 
-EPOCHS = 3  # timed in each process, after one that is not
-PREPARED = Path("data/prepared/train.npz")
-
-
-def main() -> None:
-    """Run the benchmark, or one of its parts."""
-    if sys.argv[1:] == ["ours"]:
-        print(json.dumps(time_ours()))
-    elif sys.argv[1:] == ["fit"]:
-        print(json.dumps(time_fit()))
-    else:
-        compare(rounds=7)
-
-
-def compare(rounds: int) -> None:
-    """Print the seconds of an epoch, and the ratio in each round."""
-    seconds: dict[str, list[float]] = {"ours": [], "fit": []}
-    for number in range(1, rounds + 1):
-        for name, measured in seconds.items():
-            measured.append(statistics.median(_run(name)))
-        print(
-            f"round {number}/{rounds}: ours {seconds['ours'][-1]:.3f} s,"
-            f" fit {seconds['fit'][-1]:.3f} s",
-            flush=True,
-        )
-    ratios = [fit / ours for ours, fit in zip(seconds["ours"], seconds["fit"], strict=True)]
-    for name, values in (*seconds.items(), ("fit / ours", ratios)):
-        print(
-            f"{name:11}median {statistics.median(values):.3f}"
-            f"  (min {min(values):.3f}, max {max(values):.3f}, n = {rounds})"
-        )
+RECIPE, EPOCHS, PREPARED = "mlp", 4, Path("data/prepared")
+OURS, FIT, PEAK = "this project", "Keras fit", "peak"
+AVX2, ANY = "products alone, AVX2", "products alone, any instruction"
+THREADS = {"OPENBLAS_NUM_THREADS": "2"}
+CONTESTANTS = {
+    OURS: Contestant("ours", environment=contract.SWITCHES),
+    FIT: Contestant("keras_fit", ("{}",)),
+    "Keras fit, tuned": Contestant("keras_fit", ('{"steps_per_execution": 100}',)),
+    "PyTorch": Contestant("pytorch", ("eager",), peer="pytorch"),
+    "PyTorch, compiled": Contestant("pytorch", ("compile",), peer="pytorch"),
+    "JAX, jitted scan": Contestant("jax_scan", peer="jax"),
+    "NumPy by hand": Contestant("numpy_by_hand", environment=THREADS),
+    "scikit-learn": Contestant("scikit_learn", environment=THREADS),
+    AVX2: Contestant("products", environment=THREADS | {"OPENBLAS_CORETYPE": "Haswell"}),
+    ANY: Contestant("products", environment=THREADS),
+    PEAK: Contestant("peak", environment=THREADS | {"OPENBLAS_CORETYPE": "Haswell"}),
+}
 
 
-def _run(name: str) -> list[float]:
-    result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.epoch", name], stdout=subprocess.PIPE, text=True
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.epoch")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--images", type=int, default=55_000)
+    arguments = parser.parse_args()
+    recipe = parameters.load()["recipes"][RECIPE] | {"epochs": EPOCHS}
+    task = Task(recipe, str(PREPARED), arguments.images, seed=0)
+    records = rounds.race(CONTESTANTS, task, arguments.rounds)
+
+    gflop = operations(task) / 1e9
+    speed = statistics.median(peak.gflops(records.pop(PEAK).seconds))
+    found = {
+        "task": f"an epoch of {recipe['network']}, batch {task.batch_size}, {task.images} images",
+        "gflop": round(gflop, 2),
+        "peak_gflops": round(speed, 1),
+        "seconds_at_peak": round(gflop / speed, 4),
+        "contestants": results.table(records, OURS),
+        "learnt_otherwise": rounds.unlike(records, OURS),
+    }
+    results.write("epoch", found)
+    results.draw(
+        "epoch",
+        f"An epoch of the default recipe, {task.images:,} images",
+        records,
+        OURS,
+        limit=("the processor's peak", found["seconds_at_peak"]),
     )
-    if result.returncode:
-        raise command.InputError(f"benchmarks.epoch {name} ended with {result.returncode}")
-    return json.loads(result.stdout.splitlines()[-1])
+    print(f"{gflop:.1f} GFLOP, at {speed:.0f} GFLOP/s {found['seconds_at_peak']:.3f} s")
+    for name in found["learnt_otherwise"]:
+        print(f"error: {name} did not learn the same")
+    return int(bool(found["learnt_otherwise"]))
 
 
-def time_ours() -> list[float]:
-    """Return the seconds of epochs of the compiled loop."""
-    recipe = parameters.read("recipes.mlp", Recipe)
-    contract.apply()
-    contract.apply_to_tensorflow(recipe.threads)
+def operations(task: Task) -> int:
+    """Return the floating-point operations of the matrix products of an epoch.
 
-    import numpy as np
-    import tensorflow as tf
-
-    from fmnist.dataset import Images
-    from fmnist.train import network, optimizer, randomness
-    from fmnist.train.epoch import compile_epoch
-
-    train = Images.load(PREPARED)
-    count = len(train.labels)
-    model = network.build(recipe.network, train.images.shape[1:])
-    run_epoch = compile_epoch(
-        model, optimizer.build(recipe.optimizer), recipe.batch_size, recipe.jit_compile
-    )
-    images, labels = tf.constant(train.images), tf.constant(train.labels.astype(np.int32))
-    rates = tf.constant(optimizer.learning_rates(recipe, -(-count // recipe.batch_size))[0])
-
-    def epoch(number: int) -> None:
-        order = tf.constant(randomness.permutation(count, 0, number))
-        run_epoch(images, labels, order, rates)[0].numpy()
-
-    return _seconds(epoch)
-
-
-def time_fit() -> list[float]:
-    """Return the seconds of epochs of ``model.fit`` as a user writes it."""
-    recipe = parameters.read("recipes.mlp", Recipe)
-
-    import keras
-
-    from fmnist.dataset import Images
-    from fmnist.train import network
-
-    train = Images.load(PREPARED)
-    model = network.build(recipe.network, train.images.shape[1:])
-    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    clock: list[float] = []
-    times = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
-        on_train_end=lambda logs: clock.append(time.perf_counter()),
-    )
-    model.fit(
-        train.images,
-        train.labels,
-        batch_size=recipe.batch_size,
-        epochs=EPOCHS + 1,
-        verbose=0,
-        callbacks=[times],
-    )
-    return [end - start for start, end in itertools.pairwise(clock)][1:]
-
-
-def _seconds(epoch: Callable[[int], object]) -> list[float]:
-    measured = []
-    for number in range(EPOCHS + 1):
-        start = time.perf_counter()
-        epoch(number)
-        measured.append(time.perf_counter() - start)
-    return measured[1:]
+    Nobody asks for the gradient of the pixels, so the first layer has two products, not three.
+    """
+    widths = list(itertools.pairwise(task.widths))
+    products = 3 * sum(inputs * outputs for inputs, outputs in widths) - widths[0][0] * widths[0][1]
+    return 2 * products * task.images
 
 
 if __name__ == "__main__":

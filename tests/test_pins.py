@@ -24,7 +24,7 @@ def test_a_lock_names_no_address_and_hashes_everything(lock):
     text = (ROOT / lock).read_text()
     assert "://" not in text
     entries = [block for block in text.split("\n") if "==" in block]
-    assert len(entries) > 50
+    assert len(entries) > 5
     assert all(entry.endswith("\\") for entry in entries)
 
 

@@ -1,0 +1,55 @@
+"""Keras' own ``fit``, in one call, with the arguments of ``compile`` that follow as JSON."""
+
+import itertools
+import json
+import sys
+import time
+
+import numpy as np
+
+from benchmarks.contestants import contestant
+from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+
+
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
+    """Build what `contestant.run` asks for; of a network of Dense layers."""
+    import keras
+
+    keras.utils.set_random_seed(task.seed)
+    hidden = [keras.layers.Dense(width, activation="relu") for width in task.widths[1:-1]]
+    model = keras.Sequential(
+        [
+            keras.Input(images.shape[1:]),
+            keras.layers.Flatten(),
+            *hidden,
+            keras.layers.Dense(task.widths[-1], activation="softmax"),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(task.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        **json.loads(sys.argv[1]),
+    )
+
+    def train_epochs(epochs: int) -> list[float]:
+        clock: list[float] = []
+        times = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
+            on_train_end=lambda logs: clock.append(time.perf_counter()),
+        )
+        model.fit(
+            images,
+            labels,
+            batch_size=task.batch_size,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[times],
+        )
+        return [end - start for start, end in itertools.pairwise(clock)]
+
+    return train_epochs, lambda images: model.predict(images, verbose=0).argmax(axis=1)
+
+
+if __name__ == "__main__":
+    contestant.run(prepare, "tensorflow", "keras")

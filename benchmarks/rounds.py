@@ -1,0 +1,130 @@
+"""Run contestants in turn, round after round, so that a noisy machine hurts all alike.
+
+Each runs in a process of its own, with an environment as a user would have it: without a variable
+of the families that decide numbers, but for those that are named here.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contestants.contestant import Task
+from fmnist import contract
+from fmnist.command import InputError
+
+PEERS = Path(".peers")
+ALIKE = 4.0  # standard errors within which contestants have learnt the same
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A program of ``benchmarks.contestants``.
+
+    Attributes:
+        module: its name.
+        arguments: for it, before the task.
+        peer: whose environment it runs in; None for this one.
+        environment: variables that it is given.
+    """
+
+    module: str
+    arguments: tuple[str, ...] = ()
+    peer: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, task: Task) -> dict[str, Any]:
+        """Return what the contestant reports; see `contestant.run`.
+
+        Raises:
+            InputError: it is not installed, or fails; says why.
+        """
+        python = PEERS / self.peer / "bin" / "python" if self.peer else Path(sys.executable)
+        if not python.exists():
+            raise InputError(f"{self.peer} is not installed; `make peers` does it")
+        result = subprocess.run(
+            [
+                *(str(python), "-m", f"benchmarks.contestants.{self.module}"),
+                *(*self.arguments, json.dumps(dataclasses.asdict(task))),
+            ],
+            env=self.variables(),
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode:
+            reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
+            raise InputError(f"{self.module} ended with: {reason}")
+        return json.loads(result.stdout.splitlines()[-1])
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment that it runs in."""
+        users = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(contract.FAMILIES)
+        }
+        return users | self.environment
+
+
+@dataclass
+class Record:
+    """What a contestant did in all rounds.
+
+    Attributes:
+        seconds: of an epoch, the median of each round.
+        val_accuracy: after each round; empty if it does not learn.
+        packages: their versions.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+
+
+def race(contestants: Mapping[str, Contestant], task: Task, rounds: int) -> dict[str, Record]:
+    """Return the record of each contestant; a peer that cannot run is named and left out.
+
+    Round ``n`` has the seed ``task.seed + n``, the same for all.
+
+    Raises:
+        InputError: a contestant that needs no peer's environment cannot run; says why.
+    """
+    records = {name: Record() for name in contestants}
+    for number in range(rounds):
+        for name in list(records):
+            try:
+                report = contestants[name].run(dataclasses.replace(task, seed=task.seed + number))
+            except InputError as error:
+                if contestants[name].peer is None:
+                    raise
+                print(f"left out: {name}: {error}", flush=True)
+                del records[name]
+                continue
+            record = records[name]
+            record.seconds.append(statistics.median(report["seconds"]))
+            if "val_accuracy" in report:
+                record.val_accuracy.append(report["val_accuracy"])
+            record.packages = report["packages"]
+            print(f"round {number + 1}/{rounds}: {name}: {record.seconds[-1]:.3f} s", flush=True)
+    return records
+
+
+def unlike(records: Mapping[str, Record], ours: str) -> list[str]:
+    """Return who has learnt something else than ``ours``: won by doing less, or lost by it.
+
+    Noise is that of seeds, pooled over the contestants.
+    """
+    learnt = {name: record.val_accuracy for name, record in records.items() if record.val_accuracy}
+    rounds = len(learnt[ours])
+    if rounds < 2:
+        return []
+    deviation = statistics.mean(statistics.variance(values) for values in learnt.values()) ** 0.5
+    within = ALIKE * deviation * (2 / rounds) ** 0.5
+    mean = statistics.mean(learnt[ours])
+    return [name for name in learnt if abs(statistics.mean(learnt[name]) - mean) > within]
