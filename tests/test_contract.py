@@ -104,6 +104,45 @@ def in_a_new_process(program: str, **environment: str) -> subprocess.CompletedPr
     )
 
 
+CONVOLUTIONS = """
+import hashlib
+from fmnist import contract, parameters
+from fmnist.train.parameters import CNN, Recipe
+contract.apply()
+contract.apply_to_tensorflow(threads=2)
+import keras, numpy, tensorflow
+from fmnist.train import network
+for name in parameters.load()["recipes"]:
+    recipe = parameters.read(f"recipes.{name}", Recipe)
+    if isinstance(recipe.network, CNN):
+        for layer in network.build(recipe.network, (28, 28)).layers:
+            if isinstance(layer, keras.layers.Conv2D):
+                random = numpy.random.default_rng(0)
+                shape = (recipe.batch_size, *layer.input.shape[1:])
+                x = tensorflow.constant(random.standard_normal(shape, "float32"))
+                layer.kernel.assign(random.standard_normal(layer.kernel.shape, "float32"))
+                with tensorflow.GradientTape() as tape:
+                    tape.watch(x)
+                    y = layer(x)
+                    z = tensorflow.sin(y)
+                gradients = tape.gradient(z, [x, layer.kernel])
+                results = (y, *gradients)
+                print(name, layer.name, *(hashlib.sha256(r.numpy()).hexdigest() for r in results))
+"""
+
+
+def test_convolutions_and_both_their_gradients_are_the_same_on_one_core():
+    pinned = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})" + CONVOLUTIONS
+    two, one = in_a_new_process(CONVOLUTIONS), in_a_new_process(pinned)
+    convolutions = sum(
+        len(values["network"]["filters"]) + 2 * sum(values["network"]["residual_blocks"])
+        for values in RECIPES.values()
+        if values["network"]["architecture"] == "cnn"
+    )
+    assert len(two.stdout.splitlines()) == convolutions, two.stderr
+    assert one.stdout == two.stdout, one.stderr
+
+
 def test_the_contract_sets_its_switches_and_removes_their_relatives():
     program = (
         "import json, os; from fmnist import contract\n"
