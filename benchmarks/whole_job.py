@@ -1,0 +1,189 @@
+"""Time the whole job: `dvc repro` from nothing, against the same steps as a notebook has them.
+
+Ours runs in a clean clone of HEAD with an empty cache of its own, after the metrics and plots that
+Git has are deleted, without which DVC would leave the stage plot out. Both find the raw files on
+this machine. The notebook (`benchmarks.notebook`) is one process, checks no file and keeps only its
+network and two pictures. Each round begins with bare starts of the programs, which also bring the
+packages into memory for what follows.
+
+Reads       HEAD, data/raw/
+Writes      docs/bench/whole_job.json, docs/bench/whole_job.png
+Usage       python -m benchmarks.whole_job [--rounds 3]
+"""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import process, raw, results
+from fmnist import command, contract
+from fmnist.command import InputError
+from fmnist.files import read_json
+from versions.checkout import Checkout
+
+NOTEBOOK = Path(__file__).with_name("notebook.py")
+STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
+LIGHT = ("fetch", "preprocess", "plot")
+DVC = "DVC itself"
+OURS, AGAIN, OTHER = "dvc repro", "dvc repro, nothing to do", "notebook"
+STARTS = {
+    "python, nothing to do": [sys.executable, "-c", ""],
+    "python, import tensorflow": [sys.executable, "-c", "import tensorflow"],
+    "dvc --version": [sys.executable, "-m", "dvc", "--version"],
+}
+# Stands in for python in the clone, because DVC says when a stage begins, but not when its process
+# has ended and hashing and caching of what it wrote begin.
+ENDED = "the process of the stage has ended"
+PYTHON = f"""#!/bin/sh
+"{sys.executable}" "$@"
+status=$?
+echo "{ENDED}"
+exit $status
+"""
+Lines = Iterable[tuple[float, str]]
+Round = dict[str, dict[str, float]]
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.whole_job")
+    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
+    count = parser.parse_args().rounds
+    raw.files()
+    rounds = []
+    for number in range(1, count + 1):
+        rounds.append(run_round())
+        seconds = rounds[-1]["seconds"]
+        print(
+            f"round {number}/{count}: {OURS} {seconds[OURS]:.1f} s, {OTHER} {seconds[OTHER]:.1f} s",
+            flush=True,
+        )
+    found = summarize(rounds)
+    print(table(found))
+    results.write("whole_job", found)
+
+    contract.apply()  # before the import that follows, and after what runs without it
+    from benchmarks import pictures
+
+    title = (
+        "From raw files to pictures: the notebook takes"
+        f" {found[f'{OTHER} / {OURS}']['median']:.1f} times as long\n"
+        f"(medians of {count} rounds; lines: least and most)"
+    )
+    figure = pictures.bars(_groups(found), title, "Seconds")
+    pictures.save(figure, results.FOLDER / "whole_job.png")
+
+
+def run_round() -> Round:
+    """Run everything once; return seconds, the parts of both jobs, and their test accuracies."""
+    with tempfile.TemporaryDirectory(prefix="fmnist-whole-job-") as name:
+        folder = Path(name)
+        seconds = {name: process.run(start, folder).seconds for name, start in STARTS.items()}
+        checkout = Checkout.clone(folder / "clone", "HEAD")
+        for results_in_git in ("metrics", "plots"):
+            shutil.rmtree(checkout.folder / results_in_git, ignore_errors=True)
+        python = folder / "programs" / "python"
+        python.parent.mkdir()
+        python.write_text(PYTHON)
+        python.chmod(0o755)
+        environment = checkout.environment | {
+            "PATH": f"{python.parent}:{checkout.environment['PATH']}",
+            "FMNIST_MIRRORS": raw.RAW.resolve().as_uri(),
+        }
+        ours = process.run(["dvc", "repro"], checkout.folder, environment)
+        stages = stage_seconds(ours.lines, ours.seconds)
+        if left_out := set(STAGES) - set(stages):
+            raise InputError(f"dvc repro: expected it to run all stages, left out: {left_out}")
+        again = process.run(["dvc", "repro"], checkout.folder, environment)
+
+        (folder / "notebook" / "data").mkdir(parents=True)
+        (folder / "notebook" / raw.RAW).symlink_to(raw.RAW.resolve())
+        other = process.run([sys.executable, NOTEBOOK], folder / "notebook")
+        accuracy = next(line for _, line in other.lines if line.startswith("test accuracy "))
+        return {
+            "seconds": seconds | {AGAIN: again.seconds, OURS: ours.seconds, OTHER: other.seconds},
+            "stages": stages,
+            "cells": cell_seconds(other.lines, other.seconds),
+            "test_accuracy": {
+                OURS: read_json(checkout.folder / "metrics" / "test.json")["accuracy"],
+                OTHER: float(accuracy.split()[-1]),
+            },
+        }
+
+
+def stage_seconds(lines: Lines, total: float) -> dict[str, float]:
+    """Return the seconds of each stage's process in a `dvc repro`; the rest is DVC's own."""
+    marks = [(0.0, DVC)]
+    for second, line in lines:
+        if begun := re.fullmatch(r"Running stage '(.+)':", line):
+            marks.append((second, begun[1]))
+        elif line == ENDED:
+            marks.append((second, DVC))
+    return _between(marks, total)
+
+
+def cell_seconds(lines: Lines, total: float) -> dict[str, float]:
+    """Return the seconds of each cell of the notebook, by its heading."""
+    headings = [(second, line[2:]) for second, line in lines if line.startswith("# ")]
+    return _between([(0.0, "start and import"), *headings], total)
+
+
+def _between(marks: list[tuple[float, str]], total: float) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for (start, name), (end, _) in zip(marks, [*marks[1:], (total, "")], strict=True):
+        seconds[name] = seconds.get(name, 0.0) + end - start
+    return seconds
+
+
+def summarize(rounds: list[Round]) -> dict[str, Any]:
+    """Return medians and extremes of all rounds, and of what is compared within each round."""
+    ours, other = ([each["seconds"][name] for each in rounds] for name in (OURS, OTHER))
+    stages = [each["stages"] for each in rounds]
+    light = [sum(each[name] for name in LIGHT) for each in stages]
+    parts = {
+        part: {name: results.summary([each[part][name] for each in rounds]) for name in first}
+        for part, first in rounds[0].items()
+    }
+    return parts | {
+        "shares": {
+            name: results.summary(results.ratios([each[name] for each in stages], ours))
+            for name in (*STAGES, DVC)
+        },
+        f"{OTHER} / {OURS}": results.summary(results.ratios(other, ours)),
+        f"({' + '.join(LIGHT)}) / train": results.summary(
+            results.ratios(light, [each["train"] for each in stages])
+        ),
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the summaries as lines of text."""
+    rows = [row for group in _groups(found) for row in group]
+    compared = [(name, of) for name, of in found.items() if "median" in of]
+    shares = ", ".join(f"{name} {of['median']:.0%}" for name, of in found["shares"].items())
+    return "\n".join(
+        [
+            *(results.line(name, of, "s") for name, of in rows),
+            *(results.line(name, of) for name, of in compared),
+            f"shares of {OURS}: {shares}",
+        ]
+    )
+
+
+def _groups(found: dict[str, Any]) -> list[list[tuple[str, dict[str, float]]]]:
+    """Return what is told, from top to bottom; parts are indented below their sum."""
+    seconds, stages = found["seconds"], found["stages"]
+    return [
+        [(OTHER, seconds[OTHER]), *((f"  {name}", of) for name, of in found["cells"].items())],
+        [(OURS, seconds[OURS]), *((f"  {name}", stages[name]) for name in (*STAGES, DVC))],
+        [(name, seconds[name]) for name in (AGAIN, *STARTS)],
+    ]
+
+
+if __name__ == "__main__":
+    command.run(main)
