@@ -76,7 +76,9 @@ def main() -> None:
         BY_IMAGES: scaling.describe(IMAGES, [costs[size] for size in by_images]),
         BY_WIDTH: scaling.describe(parameter_counts, [costs[size] for size in by_width]),
     }
-    print(table(found))
+    print(results.line("importing TensorFlow, peak memory", found["tensorflow_mib"], "MiB"))
+    for section in AXES:
+        print(f"\n{scaling.table(section, found[section])}")
     results.write("growth", found)
     pictures.save(draw(found), results.FOLDER / "growth.png")
 
@@ -131,28 +133,6 @@ def weights(width: float) -> int:
     """Return how many parameters the default recipe's network has with these widths."""
     layers = [28 * 28, *units(width), len(CLASSES)]
     return sum((before + 1) * after for before, after in pairwise(layers))
-
-
-def table(found: dict[str, Any]) -> str:
-    """Return medians and fits as lines of text."""
-    lines = [results.line("peak memory of importing TensorFlow", found["tensorflow_mib"], "MiB")]
-    for section in AXES:
-        of_section = found[section]
-        sizes = "".join(f"{size:9.3g}" for size in of_section["sizes"])
-        lines += ["", f"{section:24}{sizes}   constant     each  exponent  last slope"]
-        for unit in UNITS:
-            for stage, of in of_section[unit].items():
-                medians = "".join(f"{each['median']:9.2f}" for each in of["measured"])
-                exponent = "none" if of["exponent"] is None else f"{of['exponent']:.2f}"
-                line = (
-                    f"{stage + ', ' + unit:24}{medians}   {of['constant']:8.2f} {of['each']:8.2f}"
-                    f"  {exponent:>8}    {of['last_slope']:8.2f}"
-                )
-                if "multiple_of_data" in of:
-                    line += f"  {of['multiple_of_data']:.2f} x data"
-                lines.append(line)
-        lines.append(f"faster than linearly: {', '.join(of_section['faster']) or 'none'}")
-    return "\n".join(lines)
 
 
 def draw(found: dict[str, Any]) -> "Figure":

@@ -12,15 +12,14 @@ Usage       python -m benchmarks.whole_job [--rounds 3]
 """
 
 import argparse
-import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks import process, raw, results
+from benchmarks.timeline import DVC, PYTHON, cell_seconds, stage_seconds
 from fmnist import command, contract
 from fmnist.command import InputError
 from fmnist.files import read_json
@@ -29,23 +28,12 @@ from versions.checkout import Checkout
 NOTEBOOK = Path(__file__).with_name("notebook.py")
 STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
 LIGHT = ("fetch", "preprocess", "plot")
-DVC = "DVC itself"
 OURS, AGAIN, OTHER = "dvc repro", "dvc repro, nothing to do", "notebook"
 STARTS = {
     "python, nothing to do": [sys.executable, "-c", ""],
     "python, import tensorflow": [sys.executable, "-c", "import tensorflow"],
     "dvc --version": [sys.executable, "-m", "dvc", "--version"],
 }
-# Stands in for python in the clone, because DVC says when a stage begins, but not when its process
-# has ended and hashing and caching of what it wrote begin.
-ENDED = "the process of the stage has ended"
-PYTHON = f"""#!/bin/sh
-"{sys.executable}" "$@"
-status=$?
-echo "{ENDED}"
-exit $status
-"""
-Lines = Iterable[tuple[float, str]]
 Round = dict[str, dict[str, float]]
 
 
@@ -114,30 +102,6 @@ def run_round() -> Round:
                 OTHER: float(accuracy.split()[-1]),
             },
         }
-
-
-def stage_seconds(lines: Lines, total: float) -> dict[str, float]:
-    """Return the seconds of each stage's process in a `dvc repro`; the rest is DVC's own."""
-    marks = [(0.0, DVC)]
-    for second, line in lines:
-        if begun := re.fullmatch(r"Running stage '(.+)':", line):
-            marks.append((second, begun[1]))
-        elif line == ENDED:
-            marks.append((second, DVC))
-    return _between(marks, total)
-
-
-def cell_seconds(lines: Lines, total: float) -> dict[str, float]:
-    """Return the seconds of each cell of the notebook, by its heading."""
-    headings = [(second, line[2:]) for second, line in lines if line.startswith("# ")]
-    return _between([(0.0, "start and import"), *headings], total)
-
-
-def _between(marks: list[tuple[float, str]], total: float) -> dict[str, float]:
-    seconds: dict[str, float] = {}
-    for (start, name), (end, _) in zip(marks, [*marks[1:], (total, "")], strict=True):
-        seconds[name] = seconds.get(name, 0.0) + end - start
-    return seconds
 
 
 def summarize(rounds: list[Round]) -> dict[str, Any]:

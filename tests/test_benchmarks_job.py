@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from conftest import ROOT, commit, copy_project, idx, make_small, pixels, run
 
-from benchmarks import growth, notebook, pictures, process, raw, results, scaling, whole_job
+from benchmarks import (
+    growth,
+    notebook,
+    pictures,
+    process,
+    raw,
+    results,
+    scaling,
+    timeline,
+    whole_job,
+)
 from fmnist import parameters
 from fmnist.command import InputError
 from fmnist.preprocess import idx as idx_files
@@ -81,20 +91,20 @@ def test_what_passes_between_the_processes_of_stages_is_dvcs_own():
     lines = [
         (1.0, "Running stage 'fetch':"),
         (1.1, "> python -m stages.fetch"),
-        (1.5, whole_job.ENDED),
+        (1.5, timeline.ENDED),
         (1.7, "Generating lock file 'dvc.lock'"),
         (2.0, "Stage 'preprocess' didn't change, skipping"),
         (2.5, "Running stage 'train':"),
         (3.0, "Running stage of the network"),
-        (9.5, whole_job.ENDED),
+        (9.5, timeline.ENDED),
     ]
-    found = whole_job.stage_seconds(lines, total=10.0)
-    assert found == pytest.approx({"fetch": 0.5, "train": 7.0, whole_job.DVC: 2.5})
+    found = timeline.stage_seconds(lines, total=10.0)
+    assert found == pytest.approx({"fetch": 0.5, "train": 7.0, timeline.DVC: 2.5})
 
 
 def test_a_cell_lasts_until_the_next_heading():
     lines = [(2.0, "# read"), (2.5, "# train"), (3.0, "32/1719 - loss: 0.3"), (8.0, "# draw")]
-    found = whole_job.cell_seconds(lines, total=9.0)
+    found = timeline.cell_seconds(lines, total=9.0)
     assert found == {"start and import": 2.0, "read": 0.5, "train": 5.5, "draw": 1.0}
 
 
@@ -102,7 +112,7 @@ def test_ratios_and_shares_are_taken_within_each_round():
     rounds = [
         {
             "seconds": {whole_job.OURS: ours, whole_job.OTHER: other},
-            "stages": dict.fromkeys(whole_job.STAGES, ours / 8) | {whole_job.DVC: ours * 3 / 8},
+            "stages": dict.fromkeys(whole_job.STAGES, ours / 8) | {timeline.DVC: ours * 3 / 8},
             "cells": {"train": other},
             "test_accuracy": {},
         }
@@ -124,7 +134,7 @@ def test_the_whole_job_is_measured_from_raw_files_to_pictures(small):
     for whole, parts in ((whole_job.OURS, "stages"), (whole_job.OTHER, "cells")):
         total = sum(of["median"] for of in found[parts].values())
         assert total == pytest.approx(seconds[whole]["median"], abs=0.01)
-    assert found["stages"].keys() == {*whole_job.STAGES, whole_job.DVC}
+    assert found["stages"].keys() == {*whole_job.STAGES, timeline.DVC}
     assert "notebook / dvc repro" in result.stdout
     assert (small / "docs/bench/whole_job.png").exists()
     assert run(small, "git", "status", "--porcelain").stdout == "?? docs/\n"
@@ -226,7 +236,7 @@ def test_the_table_and_the_picture_of_growth_name_every_stage():
     described = scaling.describe(SIZES, costs)
     alone = results.summary([700.0])
     found = {"rounds": 1, "tensorflow_mib": alone} | dict.fromkeys(growth.AXES, described)
-    table, figure = growth.table(found), growth.draw(found)
+    table, figure = scaling.table("images", described), growth.draw(found)
     for name in names:
         assert f"\n{name}, seconds" in table
         for axes in figure.axes:
