@@ -11,13 +11,12 @@ Exit code   0, 1 if a contestant did not learn the same, 2 if it could not run
 import argparse
 import statistics
 import time
-from typing import Any
 
 from benchmarks import recipes, results, rounds
 from benchmarks.contestants import peak
 from benchmarks.contestants.contestant import Task
 from benchmarks.epoch import OURS, PEAK, PREPARED, THREADS
-from benchmarks.rounds import Contestant
+from benchmarks.rounds import Contestant, Record
 from fmnist import command, contract, parameters
 from fmnist.train.parameters import CNN, Recipe
 
@@ -40,44 +39,41 @@ def main() -> int:
     arguments = parser.parse_args()
     contract.apply()
     contract.apply_to_tensorflow(threads=1)
-    unlike = []
+    alike = True
     for name, values in parameters.load()["recipes"].items():
         recipe = Recipe.model_validate(values | {"epochs": EPOCHS})
         if isinstance(recipe.network, CNN):
             task = Task(values | {"epochs": EPOCHS}, str(PREPARED), arguments.images, seed=0)
-            unlike += _compare(name, recipe, task, arguments.rounds)
-    for contestant in unlike:
-        print(f"error: {contestant} did not learn the same")
-    return int(bool(unlike))
+            alike &= _compare(name, recipe, task, arguments.rounds)
+    return int(not alike)
 
 
-def _compare(name: str, recipe: Recipe, task: Task, count: int) -> list[str]:
-    """Write the results of a recipe; return who did not learn the same."""
-    print(f"\n{name}", flush=True)
+def _compare(name: str, recipe: Recipe, task: Task, count: int) -> bool:
+    """Write the results of a recipe; return whether all learnt the same."""
     records = rounds.race(CONTESTANTS, task, count)
-    speed = statistics.median(peak.gflops(records.pop(PEAK).seconds))
     gflop = recipes.cost(recipe, task.images).operations / recipe.epochs / 1e9
-    unlike = rounds.unlike(records, OURS)
-    found: dict[str, Any] = {
-        "task": f"an epoch of {name}, batch {task.batch_size}, {task.images} images",
-        "gflop": round(gflop, 1),
-        "peak_gflops": round(speed, 1),
-        "contestants": results.table(records, OURS),
-        "sustained_gflops": {
-            contestant: round(gflop / statistics.median(record.seconds), 1)
-            for contestant, record in records.items()
-        },
-        "augmentation_share": round(
-            _augmentation(recipe, task) / statistics.median(records[OURS].seconds), 4
-        ),
-        "learnt_otherwise": unlike,
+    speed = statistics.median(peak.gflops(records.pop(PEAK).seconds))
+    sustained = {
+        contestant: round(gflop / statistics.median(record.seconds), 1)
+        for contestant, record in records.items()
     }
-    print(f"GFLOP/s sustained: {found['sustained_gflops']}, peak {speed:.0f}")
-    print(f"augmentation: {found['augmentation_share']:.1%} of this project's epoch")
-    results.write(name, found)
-    title = f"An epoch of {name} over {task.images:,} images"
-    results.draw(name, title, records, OURS, limit=("the processor's peak", gflop / speed))
-    return [f"{name}: {contestant}" for contestant in unlike]
+    share = _augmentation(recipe, task) / statistics.median(records[OURS].seconds)
+    records[f"at the peak of {speed:.0f} GFLOP/s"] = Record([gflop / speed] * count)
+    title = f"An epoch of {name} over {task.images:,} images in batches of {task.batch_size}"
+    found = rounds.report(name, title, records, OURS)
+    print(f"GFLOP/s sustained: {sustained}")
+    print(f"augmentation: {share:.1%} of this project's epoch")
+    results.write(
+        name,
+        found
+        | {
+            "gflop": round(gflop, 1),
+            "peak_gflops": round(speed, 1),
+            "sustained_gflops": sustained,
+            "augmentation_share": round(share, 4),
+        },
+    )
+    return not found["unlike"]
 
 
 def _augmentation(recipe: Recipe, task: Task) -> float:

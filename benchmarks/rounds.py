@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import results
 from benchmarks.contestants.contestant import Task
 from fmnist import contract
 from fmnist.command import InputError
@@ -128,3 +129,40 @@ def unlike(records: Mapping[str, Record], ours: str) -> list[str]:
     within = ALIKE * deviation * (2 / rounds) ** 0.5
     mean = statistics.mean(learnt[ours])
     return [name for name in learnt if abs(statistics.mean(learnt[name]) - mean) > within]
+
+
+def report(name: str, task: str, records: Mapping[str, Record], ours: str) -> dict[str, Any]:
+    """Print a table, draw ``docs/bench/<name>.png``, and return what `results.write` is to write.
+
+    Import nothing that reads the contract's switches before: it applies them.
+
+    Args:
+        task: what all did, for a title.
+        records: of all contestants; those that do not learn are limits.
+    """
+    found: dict[str, Any] = {"task": task, "contestants": {}, "unlike": unlike(records, ours)}
+    groups: list[list[tuple[str, Mapping[str, float]]]] = [[], [], []]
+    print(f"\n{task}")
+    for contestant, record in records.items():
+        seconds = results.summary(record.seconds)
+        times = results.summary(results.ratios(record.seconds, records[ours].seconds))
+        told = {"seconds": seconds, "times_ours": times, "packages": record.packages}
+        learnt = ""
+        if record.val_accuracy:
+            told["val_accuracy"] = results.summary(record.val_accuracy)
+            learnt = f", validation accuracy {told['val_accuracy']['median']:.4f}"
+        found["contestants"][contestant] = told
+        print(results.line(contestant, seconds, "s") + f" {times['median']:.2f} x ours{learnt}")
+        place = 1 if contestant == ours else 0 if record.val_accuracy else 2
+        label = contestant if contestant == ours else f"{contestant}: {times['median']:.1f} x"
+        groups[place].append((label, seconds))
+    for contestant in found["unlike"]:
+        print(f"error: {contestant} did not learn what {ours} did")
+
+    contract.apply()
+    from benchmarks import pictures
+
+    title = f"{task}\n(medians of {len(records[ours].seconds)} rounds; lines: least and most)"
+    figure = pictures.bars(groups, title, "Seconds")
+    pictures.save(figure, results.FOLDER / f"{name}.png")
+    return found

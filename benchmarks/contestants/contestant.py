@@ -1,8 +1,10 @@
 """What every contestant of a race shares: its task, its clock, and what it reports.
 
 A contestant trains the network of a recipe in a process, and where packages do not fit together in
-an environment, of its own; so this file imports NumPy alone.
+an environment, of its own; so this file needs NumPy alone, and that only in such a process.
 """
+
+from __future__ import annotations
 
 import json
 import sys
@@ -10,12 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 TrainEpochs = Callable[[int], list[float]]
-Predict = Callable[[np.ndarray], np.ndarray]
+Predict = Callable[["np.ndarray"], "np.ndarray"]
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,14 @@ class Task:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the order in which an epoch sees its images: int64 [N]."""
+        import numpy as np
+
         return np.random.default_rng([self.seed, epoch]).permutation(self.images)
 
     def load(self, split: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return a split's first images float32 [N, height, width] and labels int32 [N]."""
+        import numpy as np
+
         with np.load(f"{self.data}/{split}.npz") as arrays:
             return arrays["images"][:count], arrays["labels"][:count].astype(np.int32)
 
@@ -77,7 +84,7 @@ def run(
     report: dict[str, Any] = {"seconds": train_epochs(task.recipe["epochs"])[1:]}
     if predict is not None:
         images, labels = task.load("validation")
-        report["val_accuracy"] = float(np.mean(predict(images) == labels))
+        report["val_accuracy"] = float((predict(images) == labels).mean())
     report["packages"] = {name: metadata.version(name) for name in packages}
     print(json.dumps(report))
 
