@@ -244,6 +244,24 @@ def test_the_table_and_the_picture_of_growth_name_every_stage():
     assert "3.00 x data" in table
 
 
+def test_growth_prints_and_writes_each_section(small, monkeypatch, capsys):
+    def run_size(images, width):
+        cost = {"seconds": images * width, "mib": 300.0 + images**2, "data": images}
+        return dict.fromkeys(growth.STAGES, cost) | {growth.EPOCH: {"seconds": width}}
+
+    monkeypatch.setattr(growth, "run_size", run_size)
+    monkeypatch.setattr(process, "run", lambda *_: process.Measured(3.0, 700 * 2**20, []))
+    monkeypatch.setattr(sys, "argv", ["growth", "--rounds", "2"])
+    growth.main()
+    found = json.loads((small / "docs/bench/growth.json").read_text())
+    assert found["tensorflow_mib"] == {"median": 700, "min": 700, "max": 700, "n": 2}
+    assert found[growth.BY_IMAGES]["faster"] == [f"{stage}: mib" for stage in growth.STAGES]
+    assert (small / "docs/bench/growth.png").exists()
+    printed = capsys.readouterr().out
+    for section in growth.AXES:
+        assert f"\n{section} " in printed
+
+
 def test_names_at_the_ends_of_lines_are_apart():
     lines = {name: ([1, 2], [0, height]) for name, height in zip("abc", (5, 5, 10), strict=True)}
     figure = pictures.curves({("images", "s"): lines, ("images", "MiB"): lines}, {}, "")
