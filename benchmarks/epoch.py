@@ -41,7 +41,7 @@ CONTESTANTS = {
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.epoch")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=55_000)
     arguments = parser.parse_args()
     recipe = parameters.load()["recipes"][RECIPE] | {"epochs": EPOCHS}
