@@ -21,11 +21,15 @@ from fmnist import command, contract, parameters
 from fmnist.train.parameters import CNN, Recipe
 
 EPOCHS = 4
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # as the contract has it
 CONTESTANTS = {
     OURS: Contestant("ours", environment=contract.SWITCHES),
     "PyTorch": Contestant("pytorch_convolutions", ("contiguous",), peer="pytorch"),
     "PyTorch, channels last": Contestant(
         "pytorch_convolutions", ("channels_last",), peer="pytorch"
+    ),
+    "PyTorch, channels last, AVX2": Contestant(
+        "pytorch_convolutions", ("channels_last",), peer="pytorch", environment=AVX2
     ),
     PEAK: Contestant("peak", environment=THREADS | {"OPENBLAS_CORETYPE": "Haswell"}),
 }
