@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import RECIPES, tiny
+from conftest import RECIPES, ROOT, tiny
 
 from benchmarks import convolutions, epoch, results, rounds
 from benchmarks.contestants import peak
@@ -111,3 +111,24 @@ def test_results_say_where_and_when(tmp_path, monkeypatch):
     written = json.loads(Path(tmp_path, "race.json").read_text())
     assert written["answer"] == 42
     assert {"date", "processor", "cores", "tensorflow"} <= written["measured"].keys()
+
+
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "prefix"), [("epoch", ""), ("cnn", "`cnn`, "), ("resnet", "`resnet`, ")]
+)
+def test_the_page_has_the_figures_of_the_results(file, prefix):
+    found = json.loads((ROOT / "docs" / "bench" / f"{file}.json").read_text())
+    for name, told in found["contestants"].items():
+        seconds, times = told["seconds"]["median"], told["times_ours"]["median"]
+        assert f"\n| {prefix}{name} | {seconds:.2f} | {times:.2f} |" in PAGE
+
+
+def test_readme_has_the_figures_of_the_results():
+    found = json.loads((ROOT / "docs" / "bench" / "epoch.json").read_text())["contestants"]
+    said = " ".join((ROOT / "README.md").read_text().split())
+    assert f"it takes {found[epoch.OURS]['seconds']['median']:.2f} s" in said
+    assert f"`fit` takes {found[epoch.FIT]['times_ours']['median']:.1f} times as long" in said
+    assert f"by OpenBLAS, {found[epoch.AVX2]['times_ours']['median']:.1f} times" in said
