@@ -43,7 +43,7 @@ test: install ## run the tests; no network needed
 test-slow: install ## run the tests that are slow or need a server
 	python -m pytest -m slow
 
-bench: peers ## measure against everything else: docs/bench (half an hour, machine to itself)
+bench: peers ## measure against everything else: docs/bench (40 minutes, alone)
 	python -m benchmarks.epoch
 	python -m benchmarks.convolutions
 	python -m benchmarks.whole_job

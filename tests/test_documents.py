@@ -66,7 +66,10 @@ def test_every_metric_is_defined():
 
 @pytest.mark.parametrize(
     "document",
-    ["README.md", "CONTRIBUTING.md", "data/README.md", "docs/pull-requests.md"],
+    [
+        *("README.md", "CONTRIBUTING.md", "data/README.md"),
+        *("docs/pull-requests.md", "docs/benchmarks.md", "docs/recipes.md"),
+    ],
 )
 def test_every_linked_file_exists(document):
     path = ROOT / document
