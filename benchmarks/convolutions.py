@@ -13,10 +13,9 @@ import statistics
 import time
 
 from benchmarks import recipes, results, rounds
-from benchmarks.contestants import peak
 from benchmarks.contestants.contestant import Task
-from benchmarks.epoch import OURS, PEAK, PREPARED, THREADS
-from benchmarks.rounds import Contestant, Record
+from benchmarks.epoch import PREPARED
+from benchmarks.rounds import OURS, PEAK, THREADS_AVX2, Contestant
 from fmnist import command, contract, parameters
 from fmnist.train.parameters import CNN, Recipe
 
@@ -31,7 +30,7 @@ CONTESTANTS = {
     "PyTorch, channels last, AVX2": Contestant(
         "pytorch_convolutions", ("channels_last",), peer="pytorch", environment=AVX2
     ),
-    PEAK: Contestant("peak", environment=THREADS | {"OPENBLAS_CORETYPE": "Haswell"}),
+    PEAK: Contestant("peak", environment=THREADS_AVX2),
 }
 
 
@@ -56,13 +55,13 @@ def _compare(name: str, recipe: Recipe, task: Task, count: int) -> bool:
     """Write the results of a recipe; return whether all learnt the same."""
     records = rounds.race(CONTESTANTS, task, count)
     gflop = recipes.cost(recipe, task.images).operations / recipe.epochs / 1e9
-    speed = statistics.median(peak.gflops(records.pop(PEAK).seconds))
     sustained = {
         contestant: round(gflop / statistics.median(record.seconds), 1)
         for contestant, record in records.items()
+        if contestant != PEAK
     }
     share = _augmentation(recipe, task) / statistics.median(records[OURS].seconds)
-    records[f"at the peak of {speed:.0f} GFLOP/s"] = Record([gflop / speed] * count)
+    speed = rounds.limit_by_peak(records, gflop)
     title = f"An epoch of {name} over {task.images:,} images in batches of {task.batch_size}"
     found = rounds.report(name, title, records, OURS)
     print(f"GFLOP/s sustained: {sustained}")

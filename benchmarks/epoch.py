@@ -10,19 +10,16 @@ Exit code   0, 1 if a contestant did not learn the same, 2 if it could not run
 
 import argparse
 import itertools
-import statistics
 from pathlib import Path
 
 from benchmarks import results, rounds
-from benchmarks.contestants import peak
 from benchmarks.contestants.contestant import Task
-from benchmarks.rounds import Contestant, Record
+from benchmarks.rounds import OURS, PEAK, THREADS, THREADS_AVX2, Contestant
 from fmnist import command, contract, parameters
 
 RECIPE, EPOCHS, PREPARED = "mlp", 4, Path("data/prepared")
-OURS, FIT, PEAK = "this project", "Keras fit", "peak"
+FIT = "Keras fit"
 AVX2, ANY = "products alone, AVX2", "products alone, any instruction"
-THREADS = {"OPENBLAS_NUM_THREADS": "2"}
 CONTESTANTS = {
     OURS: Contestant("ours", environment=contract.SWITCHES),
     FIT: Contestant("keras_fit", ("{}",)),
@@ -32,9 +29,9 @@ CONTESTANTS = {
     "JAX, jitted scan": Contestant("jax_scan", peer="jax"),
     "NumPy by hand": Contestant("numpy_by_hand", environment=THREADS),
     "scikit-learn": Contestant("scikit_learn", environment=THREADS),
-    AVX2: Contestant("products", environment=THREADS | {"OPENBLAS_CORETYPE": "Haswell"}),
+    AVX2: Contestant("products", environment=THREADS_AVX2),
     ANY: Contestant("products", environment=THREADS),
-    PEAK: Contestant("peak", environment=THREADS | {"OPENBLAS_CORETYPE": "Haswell"}),
+    PEAK: Contestant("peak", environment=THREADS_AVX2),
 }
 
 
@@ -49,8 +46,7 @@ def main() -> int:
     records = rounds.race(CONTESTANTS, task, arguments.rounds)
 
     gflop = operations(task) / 1e9
-    speed = statistics.median(peak.gflops(records.pop(PEAK).seconds))
-    records[f"at the peak of {speed:.0f} GFLOP/s"] = Record([gflop / speed] * arguments.rounds)
+    speed = rounds.limit_by_peak(records, gflop)
     title = (
         f"An epoch of the default recipe, {task.images:,} images in batches of {task.batch_size}"
     )

@@ -14,7 +14,6 @@ Usage       python -m benchmarks.growth [--rounds 3]
 """
 
 import argparse
-import hashlib
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,9 +21,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import process, raw, results
+from benchmarks import process, results
 from fmnist import command, contract, parameters
 from fmnist.classes import CLASSES
+from versions import raw_files
 from versions.checkout import Checkout
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     count = parser.parse_args().rounds
-    raw.files()
+    raw_files.files()
     by_images = [(images, 1) for images in IMAGES]
     by_width = [(1, width) for width in WIDTHS]
     costs: dict[tuple[int, float], list[Costs]] = {}
@@ -88,17 +88,12 @@ def run_size(images: int, width: float) -> Costs:
     with tempfile.TemporaryDirectory(prefix="fmnist-growth-") as name:
         checkout, mirror = Checkout.clone(Path(name, "clone"), "HEAD"), Path(name, "mirror")
         mirror.mkdir()
-        hashes = {}
-        for path in raw.files():
-            raw.repeat(path, mirror / path.name, images)
-            with (mirror / path.name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            hashes[f"fetch.sha256.{path.name}"] = digest
+        for path in raw_files.files():
+            raw_files.repeat(path, mirror / path.name, images)
+        checkout.fetch_from(mirror)
         committed = parameters.load(checkout.folder / parameters.PATH)
         checkout.set(
-            hashes
-            | {
-                "fetch.mirrors": [mirror.as_uri()],
+            {
                 "preprocess.validation_size": committed["preprocess"]["validation_size"] * images,
                 "train.recipe": "mlp",
                 "recipes.mlp.network.units": units(width),

@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results
+from benchmarks.contestants import peak
 from benchmarks.contestants.contestant import Task
 from fmnist import contract
 from fmnist.command import InputError
 
+OURS, PEAK = "this project", "peak"
+THREADS = {"OPENBLAS_NUM_THREADS": "2"}
+THREADS_AVX2 = THREADS | {"OPENBLAS_CORETYPE": "Haswell"}
 PEERS = Path(".peers")
 ALIKE = 4.0  # standard errors within which contestants have learnt the same
 
@@ -114,6 +118,15 @@ def race(contestants: Mapping[str, Contestant], task: Task, rounds: int) -> dict
             record.packages = report["packages"]
             print(f"round {number + 1}/{rounds}: {name}: {record.seconds[-1]:.3f} s", flush=True)
     return records
+
+
+def limit_by_peak(records: dict[str, Record], gflop: float) -> float:
+    """Put what ``gflop`` would take at the processor's peak in its place; return its GFLOP/s."""
+    record = records.pop(PEAK)
+    speed = statistics.median(peak.gflops(record.seconds))
+    seconds = [gflop / speed] * len(record.seconds)
+    records[f"at the peak of {speed:.0f} GFLOP/s"] = Record(seconds)
+    return speed
 
 
 def unlike(records: Mapping[str, Record], ours: str) -> list[str]:

@@ -18,11 +18,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import process, raw, results
+from benchmarks import process, results
 from benchmarks.timeline import DVC, PYTHON, cell_seconds, stage_seconds
 from fmnist import command, contract
 from fmnist.command import InputError
 from fmnist.files import read_json
+from versions import raw_files
 from versions.checkout import Checkout
 
 NOTEBOOK = Path(__file__).with_name("notebook.py")
@@ -42,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole_job")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     count = parser.parse_args().rounds
-    raw.files()
+    raw_files.files()
     rounds = []
     for number in range(1, count + 1):
         rounds.append(run_round())
@@ -81,7 +82,7 @@ def run_round() -> Round:
         python.chmod(0o755)
         environment = checkout.environment | {
             "PATH": f"{python.parent}:{checkout.environment['PATH']}",
-            "FMNIST_MIRRORS": raw.RAW.resolve().as_uri(),
+            "FMNIST_MIRRORS": raw_files.RAW.resolve().as_uri(),
         }
         ours = process.run(["dvc", "repro"], checkout.folder, environment)
         stages = stage_seconds(ours.lines, ours.seconds)
@@ -90,7 +91,7 @@ def run_round() -> Round:
         again = process.run(["dvc", "repro"], checkout.folder, environment)
 
         (folder / "notebook" / "data").mkdir(parents=True)
-        (folder / "notebook" / raw.RAW).symlink_to(raw.RAW.resolve())
+        (folder / "notebook" / raw_files.RAW).symlink_to(raw_files.RAW.resolve())
         other = process.run([sys.executable, NOTEBOOK], folder / "notebook")
         accuracy = next(line for _, line in other.lines if line.startswith("test accuracy "))
         return {

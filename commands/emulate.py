@@ -11,10 +11,8 @@ Exit code   0 identical, 1 different, 2 could not run
 
 import argparse
 import hashlib
-import math
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -24,10 +22,9 @@ from pathlib import Path
 
 from fmnist import command, parameters
 from fmnist.command import InputError
-from versions import environment
+from versions import environment, raw_files
 from versions.checkout import Checkout, git
 
-RAW = Path("data/raw")
 HERE = "this machine"
 # Another user, who may still read what only this one may, such as an installed Python.
 ANOTHER_USER = (
@@ -64,9 +61,9 @@ def main() -> int:
     ) as folder:
         mirror = Path(folder, "mirror")
         mirror.mkdir()
-        for raw in sorted(RAW.glob("*-ubyte")):
+        for raw in raw_files.files():
             count = arguments.images if raw.name.startswith("train") else arguments.images // 2
-            (mirror / raw.name).write_bytes(_first(raw, count))
+            raw_files.first(raw, mirror / raw.name, count)
         committed = Checkout.clone(Path(folder, "committed"), "HEAD")
         recipes = list(parameters.load(committed.folder / parameters.PATH)["recipes"])
         runs = list(product(recipes, machines))
@@ -88,29 +85,13 @@ def _impossible(prefix: tuple[str, ...]) -> str | None:
     return (tried.stderr.strip() or "it fails") if tried.returncode else None
 
 
-def _first(raw: Path, count: int) -> bytes:
-    """Return an IDX file of the first ``count`` items of another; see `fmnist.preprocess.idx`."""
-    if not raw.exists():
-        raise InputError(f"{raw}: no such file; `dvc repro fetch` gets it")
-    content = raw.read_bytes()
-    header = 4 + 4 * content[3]
-    total, *sizes = struct.unpack(f">{content[3]}I", content[4:header])
-    kept = min(count, total)
-    return content[:4] + struct.pack(">I", kept) + content[8 : header + kept * math.prod(sizes)]
-
-
 def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> dict[str, str]:
     """Run all stages in a checkout; return the SHA-256 of each output, by its path."""
     checkout = Checkout.clone(folder, "HEAD")
-    hashes = {
-        f"fetch.sha256.{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in mirror.iterdir()
-    }
+    checkout.fetch_from(mirror)
     images = (mirror / "train-labels-idx1-ubyte").stat().st_size - 8
     checkout.set(
-        hashes
-        | {
-            "fetch.mirrors": [mirror.as_uri()],
+        {
             "preprocess.validation_size": images // 8,
             "train.recipe": recipe,
             f"recipes.{recipe}.epochs": 1,

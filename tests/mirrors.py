@@ -2,12 +2,13 @@
 
 import gzip
 import hashlib
+import shutil
 import subprocess
 import zlib
 from pathlib import Path
 
 import pytest
-from conftest import copy_project, run, set_value
+from conftest import commit, copy_project, make_small, run, set_value
 
 from fmnist.fetch.parameters import Fetch, Hashes
 
@@ -78,3 +79,13 @@ def files_of(project: Path) -> dict[str, bytes]:
 
 
 ALL_RIGHT = CONTENT | {hashlib.sha256(content).hexdigest(): content for content in CONTENT.values()}
+
+
+@pytest.fixture
+def measured_project(tmp_path, mirror, monkeypatch) -> Path:
+    """A committed project with small raw files and no results, which is the current folder."""
+    project = make_small(copy_project(tmp_path / "small"), mirror)
+    shutil.copytree(mirror, project / "data" / "raw")
+    commit(project)
+    monkeypatch.chdir(project)
+    return project

@@ -1,5 +1,6 @@
 """A committed revision in a folder of its own, apart from the user's files, cache and settings."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -71,6 +72,15 @@ class Checkout:
                 section = section[parent]
             section[last] = value
         path.write_text(yaml.safe_dump(everything, sort_keys=False), encoding="utf-8")
+
+    def fetch_from(self, folder: Path) -> None:
+        """Let the stage fetch take the files of ``folder``, whatever they hold."""
+        values: dict[str, Any] = {"fetch.mirrors": [folder.resolve().as_uri()]}
+        for path in folder.iterdir():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            values[f"fetch.sha256.{path.name}"] = digest
+        self.set(values)
 
     def share_cache(self) -> None:
         """Use the cache of the current folder, and its run-cache, as its own."""
