@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from fmnist import eigen
 from fmnist.command import InputError
@@ -122,6 +121,8 @@ def apply_to_tensorflow(threads: int) -> None:
         import tensorflow as tf
         from keras import config
 
+        from fmnist import batch_normalization
+
         if not unmet():
             folder = Path(tf.sysconfig.get_lib())
             try:
@@ -131,26 +132,12 @@ def apply_to_tensorflow(threads: int) -> None:
                     f"TensorFlow: expected the build that requirements.lock names, found another:"
                     f" {error}; `sh commands/install.sh` mends it"
                 ) from None
-        tf.nn.batch_normalization = _batch_normalization  # which Keras' layer calls
+        batch_normalization.install()
         tf.config.experimental.enable_op_determinism()
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.constant(0)  # starts the runtime, which logs the processor's features
     config.disable_interactive_logging()
-
-
-def _batch_normalization(
-    x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float
-) -> Any:
-    """Normalize as TensorFlow does, but without a reciprocal square root.
-
-    For that one processors have an instruction that estimates it, each maker's in its own way.
-    """
-    import tensorflow as tf
-
-    # The maximum, which changes nothing, keeps TensorFlow from turning the quotient back into it.
-    deviation = tf.maximum(tf.sqrt(variance + variance_epsilon), 1e-30)
-    return (x - mean) * (scale / deviation) + offset
 
 
 @contextmanager

@@ -45,14 +45,18 @@ def compile_epoch(
             )
         return tf.reduce_mean(smoothed), losses, probabilities
 
-    if not jit_compile:
+    def update(*gradients: tf.Tensor) -> None:
+        optimizer.apply(gradients, variables)
+
+    if not jit_compile:  # XLA all the same where it is faster, or the same on every machine
         classify = tf.function(classify, autograph=False, jit_compile=True)
+        update = tf.function(update, autograph=False, jit_compile=True)
 
     def step(images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         optimizer.learning_rate.assign(rate)
         with tf.GradientTape() as tape:
             loss, losses, probabilities = classify(features(images, training=True), labels)
-        optimizer.apply(tape.gradient(loss, variables), variables)
+        update(*tape.gradient(loss, variables))
         right = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), labels)
         return (
             tf.cast(tf.reduce_sum(losses), tf.float64),

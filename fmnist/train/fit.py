@@ -69,7 +69,7 @@ def fit(
 
     count = len(train.labels)
     rates = optimizer.learning_rates(recipe, math.ceil(count / recipe.batch_size))
-    labels = tf.constant(train.labels.astype(np.int32))
+    images, labels = tf.constant(train.images), tf.constant(train.labels.astype(np.int32))
     state = State(model, update_rule, stopping)
     if resume is not None:
         state.restore(resume)
@@ -77,7 +77,8 @@ def fit(
         if model.stop_training:
             break
         randomness.reseed_layers(model, seed, epoch)
-        images = tf.constant(augment(train.images, recipe.augmentation, seed, epoch))
+        if recipe.augmentation is not None:
+            images = tf.constant(augment(train.images, recipe.augmentation, seed, epoch))
         order = tf.constant(randomness.permutation(count, seed, epoch))
         loss, right = run_epoch(images, labels, order, tf.constant(rates[epoch - 1]))
         row = {

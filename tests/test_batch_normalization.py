@@ -1,0 +1,86 @@
+"""Normalization of batches: values and gradients, against automatic ones in float64."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fmnist import batch_normalization
+
+EPSILON = 1e-3
+
+
+def example(shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Return a batch, scale, offset and upstream gradient, float64."""
+    random = np.random.default_rng(0)
+    x = random.normal(3, 2, shape)
+    return (
+        x,
+        random.normal(1, 0.5, shape[-1:]),
+        random.normal(0, 1, shape[-1:]),
+        random.normal(0, 1, shape),
+    )
+
+
+def by_definition(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    axes = [*range(len(x.shape) - 1)]
+    mean = tf.reduce_mean(x, axes)
+    variance = tf.reduce_mean((x - mean) ** 2, axes)
+    return (x - mean) / (variance + EPSILON) ** 0.5 * scale + offset
+
+
+def with_own_gradients(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    mean, variance = batch_normalization.moments(x, [*range(len(x.shape) - 1)], keepdims=False)
+    return batch_normalization.batch_normalization(x, mean, variance, offset, scale, EPSILON)
+
+
+def by_the_layer_of_keras(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    layer = keras.layers.BatchNormalization(epsilon=EPSILON)
+    layer.build(x.shape)
+    layer.gamma, layer.beta = scale, offset
+    return layer(x, training=True)
+
+
+def value_and_gradients(function, example: tuple[np.ndarray, ...], dtype: str) -> list[np.ndarray]:
+    *inputs, upstream = (tf.constant(array, dtype) for array in example)
+    with tf.GradientTape() as tape:
+        for tensor in inputs:
+            tape.watch(tensor)
+        result = function(*inputs)
+    return [result.numpy(), *(of.numpy() for of in tape.gradient(result, inputs, upstream))]
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (5, 4, 4, 3)])
+@pytest.mark.parametrize("function", [with_own_gradients, by_the_layer_of_keras])
+def test_value_and_gradients_are_those_of_the_definition(function, shape):
+    inputs = example(shape)
+    expected = value_and_gradients(by_definition, inputs, "float64")
+    for found, of in zip(value_and_gradients(function, inputs, "float32"), expected, strict=True):
+        np.testing.assert_allclose(found, of, rtol=1e-4, atol=1e-4)
+
+
+def test_mean_and_variance_have_gradients_of_their_own():
+    x, scale, offset, _ = example((7, 2, 2, 3))
+
+    def weighted(moments, x, scale, offset):
+        mean, variance = moments(x)
+        return mean * scale + variance * offset
+
+    def defined(x):
+        mean = tf.reduce_mean(x, [0, 1, 2])
+        return mean, tf.reduce_mean((x - mean) ** 2, [0, 1, 2])
+
+    def ours(x):
+        return batch_normalization.moments(x, [0, 1, 2], keepdims=False)
+
+    inputs = (x, scale, offset, np.array([1.0, -2.0, 3.0]))
+    expected = value_and_gradients(lambda *of: weighted(defined, *of), inputs, "float64")
+    found = value_and_gradients(lambda *of: weighted(ours, *of), inputs, "float32")
+    for of, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(of, right, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("axes", "keepdims"), [([0], False), ([0, 1, 2], True)])
+def test_other_moments_are_refused(axes, keepdims):
+    with pytest.raises(NotImplementedError, match="moments of"):
+        batch_normalization.moments(tf.zeros((2, 3, 3, 4)), axes, keepdims)
