@@ -22,8 +22,9 @@ verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV
 emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell)
 	python -m commands.emulate $(call option,PROCESSOR,--processor)
 
-seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 RECIPE=the chosen one)
-	python -m commands.seeds $(call option,N,--count) $(call option,RECIPE,--recipe)
+seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 FIRST=42 RECIPE=the chosen one)
+	python -m commands.seeds $(call option,N,--count) $(call option,FIRST,--first) \
+	  $(call option,RECIPE,--recipe)
 
 compare: install ## what this checkout changes, and whether it is real: comparison/report.md (BASE=)
 	python -m commands.compare $(call option,BASE,--base)
@@ -70,7 +71,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 GROUPS := prepare train evaluate plot run develop
 # Each with a lock of its own, whose versions fit all locks before it.
-ADDED_GROUPS := share servers
+ADDED_GROUPS := share servers sweep
 # Each in an environment of its own. For PyTorch's CPU build uv has to know a place: UV_FIND_LINKS.
 PEERS := jax pytorch
 
@@ -79,7 +80,7 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 .venv/requirements.lock: requirements.lock
 	@cmp --quiet $< $@ && touch $@ || sh commands/install.sh
 
-install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests)
+install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests), sweep
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
 .PHONY: help repro verify emulate seeds compare gate pull push test test-slow bench peers lint \

@@ -1,7 +1,8 @@
 """Run a recipe under several seeds, to know what chance alone changes.
 
 Each is an ordinary run of the committed pipeline, in a clone that shares this checkout's DVC cache,
-so that nothing is trained twice; as many at once as there are cores for the recipe's threads.
+so that nothing is trained twice; as many at once as there are cores for the recipe's threads. Each
+row is written as it comes, and stays as long as what decides it: a table can be made in parts.
 
 Reads       HEAD, DVC's cache
 Writes      metrics/seeds.csv
@@ -25,10 +26,13 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.seeds")
     parser.add_argument("--count", type=int, default=5, help="of seeds (default: %(default)s)")
+    parser.add_argument("--first", type=int, help="seed (default: train.seed)")
     parser.add_argument("--recipe", help="default: the chosen one")
     arguments = parser.parse_args()
     if arguments.count < 1:
         raise InputError(f"--count: expected 1 or more, found {arguments.count}")
+    if arguments.first is not None and arguments.first < 0:
+        raise InputError(f"--first: expected 0 or more, found {arguments.first}")
 
     with tempfile.TemporaryDirectory(
         prefix="fmnist-seeds-", ignore_cleanup_errors=True
@@ -39,17 +43,17 @@ def main() -> None:
         if recipe not in values["recipes"]:
             known = ", ".join(values["recipes"])
             raise InputError(f"--recipe: expected one of {known}, found {recipe!r}")
-        first = values["train"]["seed"]
+        first = values["train"]["seed"] if arguments.first is None else arguments.first
 
         def run(seed: int) -> seeds.Row:
             return _run(Path(temporary, str(seed)), committed.commit, recipe, seed)
 
         at_once = max(1, (os.cpu_count() or 1) // values["recipes"][recipe]["threads"])
         with ThreadPoolExecutor(max_workers=at_once) as pool:
-            rows = list(pool.map(run, range(first, first + arguments.count)))
+            for row in pool.map(run, range(first, first + arguments.count)):
+                seeds.write(seeds.added(seeds.read(), row))
 
-    kept = [row for row in seeds.read() if row.recipe != recipe]
-    seeds.write([*kept, *rows])
+    rows = [row for row in seeds.read() if row.recipe == recipe]
     for name in ("accuracy", "flip_accuracy", "val_accuracy"):
         figures = [getattr(row, name) for row in rows]
         if None not in figures:

@@ -1,6 +1,7 @@
 """The table of seeds."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -24,6 +25,13 @@ def test_the_table_is_read_as_it_was_written_and_sorted(tmp_path):
     seeds.write(ROWS, path)
     assert seeds.read(path) == [ROWS[2], ROWS[1], ROWS[0]]
     assert path.read_text().startswith(HEADER)
+
+
+def test_a_new_row_takes_the_place_of_its_seed_and_of_all_that_something_else_decided():
+    again = replace(ROWS[0], accuracy=0.9)
+    assert seeds.added(ROWS, again) == [ROWS[1], ROWS[2], again]
+    newer = replace(ROWS[0], key="f" * 16)
+    assert seeds.added(ROWS, newer) == [ROWS[2], newer]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +89,9 @@ def test_seeds_are_ordinary_runs_and_none_is_trained_twice(project):
     commit(project)
     (project / "metrics").mkdir(exist_ok=True)
     seeds.write([ROWS[2]], project / "metrics" / "seeds.csv")
-    result = run(project, "python", "-m", "commands.seeds", "--count", "2")
-    assert result.returncode == 0, result.stderr
+    for arguments in (["--count", "1"], ["--count", "1", "--first", "43"]):
+        result = run(project, "python", "-m", "commands.seeds", *arguments)
+        assert result.returncode == 0, result.stderr
     other, first, second = seeds.read(project / "metrics" / "seeds.csv")
     assert other == ROWS[2]
     assert [(row.recipe, row.seed) for row in (first, second)] == [("mlp", 42), ("mlp", 43)]
@@ -100,6 +109,7 @@ def test_seeds_are_ordinary_runs_and_none_is_trained_twice(project):
     ("arguments", "message"),
     [
         (["--count", "0"], "error: --count: expected 1 or more, found 0"),
+        (["--first", "-1"], "error: --first: expected 0 or more, found -1"),
         (["--recipe", "vgg"], "error: --recipe: expected one of mlp, cnn, resnet, found 'vgg'"),
     ],
 )

@@ -98,6 +98,15 @@ def _row(line: dict[str, str]) -> Row:
     )
 
 
+def added(rows: list[Row], new: Row) -> list[Row]:
+    """Return the table with a new row, without those of its recipe that something else decided."""
+    return [
+        row
+        for row in rows
+        if row.recipe != new.recipe or (row.key == new.key and row.seed != new.seed)
+    ] + [new]
+
+
 def write(rows: list[Row], path: Path = PATH) -> None:
     """Write the table, sorted by recipe and seed."""
     names = [field.name for field in fields(Row)]
