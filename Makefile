@@ -32,6 +32,12 @@ compare: install ## what this checkout changes, and whether it is real: comparis
 gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=)
 	python -m commands.gate $(call option,BASE,--base)
 
+sweep: install-sweep ## train with many values, on one machine or many (SPACE=sweeps/mlp.yaml ADDRESS=)
+	python -m commands.sweep $(call option,SPACE,--space) $(call option,ADDRESS,--address)
+
+apply: install-sweep ## put a trial of a sweep into params.yaml (SPACE=sweeps/mlp.yaml TRIAL=0)
+	python -m commands.apply $(call option,SPACE,--space) $(call option,TRIAL,--trial)
+
 pull: install-share ## get what dvc.lock records from the DVC remote, if there is one
 	@if [ -n "$$(dvc remote list)" ]; then dvc pull; else echo "There is no DVC remote"; fi
 
@@ -83,5 +89,5 @@ install: .venv/requirements.lock ## create .venv from requirements.lock, if that
 install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests), sweep
 	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
 
-.PHONY: help repro verify emulate seeds compare gate pull push test test-slow bench peers lint \
+.PHONY: help repro verify emulate seeds compare gate sweep apply pull push test test-slow bench peers lint \
   lock install

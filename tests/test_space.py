@@ -1,0 +1,140 @@
+"""The file of a sweep: what it may say, and one clear line for what it may not."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import RECIPES
+
+from fmnist.command import InputError
+from tuning.space import Sweep
+
+VALUES = {"recipes": RECIPES, "train": {"recipe": "mlp", "seed": 42}}
+GOOD = {
+    "recipe": "mlp",
+    "objective": "val_accuracy",
+    "search": {"name": "grid"},
+    "successive_halving": None,
+    "fixed": {"epochs": 4},
+    "parameters": {
+        "optimizer.learning_rate": {"choices": [0.01, 0.1]},
+        "network.units": {"choices": [[30], []]},
+        "seed": {"choices": [1, 2]},
+    },
+}
+RANDOM = {"name": "random", "trials": 3, "seed": 0}
+
+
+def sweep(folder: Path, **changes: object) -> Sweep:
+    """Return `GOOD` with other values of its keys."""
+    path = folder / "space.yaml"
+    path.write_text(yaml.safe_dump(GOOD | changes, sort_keys=False))
+    return Sweep(path, VALUES)
+
+
+def varied(**values: object) -> dict:
+    """Return a change to a space that varies one parameter at random."""
+    return {"search": RANDOM, "parameters": {"optimizer.learning_rate": values}}
+
+
+def test_a_grid_is_every_combination_the_last_parameter_fastest(tmp_path):
+    grid = sweep(tmp_path).grid()
+    assert len(grid) == 8
+    assert [point["seed"] for point in grid[:4]] == [1, 2, 1, 2]
+    assert [point["network.units"] for point in grid[:4]] == [[30], [30], [], []]
+
+
+def test_a_step_makes_points_of_a_range(tmp_path):
+    found = sweep(tmp_path, parameters={"batch_size": {"low": 16, "high": 64, "step": 24}}).grid()
+    assert [point["batch_size"] for point in found] == [16, 40, 64]
+
+
+def test_a_trial_is_the_recipe_with_what_is_fixed_and_what_is_varied(tmp_path):
+    recipe, seed = sweep(tmp_path).recipe({"network.units": [7], "seed": 5})
+    assert (recipe.epochs, recipe.network.units, seed) == (4, [7], 5)
+    assert recipe.batch_size == RECIPES["mlp"]["batch_size"]
+    assert RECIPES["mlp"]["epochs"] == 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"objective": "accuracy"},
+            "objective: expected to be 'val_accuracy' or 'val_loss', found 'acc",
+        ),
+        ({"objective": "flip.accuracy"}, "objective: expected to be 'val_accuracy' or 'val_loss'"),
+        ({"extra": 1}, "extra: unknown key"),
+        ({"recipe": "vgg"}, "recipe: expected one of mlp, cnn, resnet, found 'vgg'"),
+        ({"search": {"name": "best"}}, "search.name: expected one of 'grid', 'random', 'tpe'"),
+        (
+            {"search": RANDOM | {"trials": 0}},
+            "search.trials: expected to be greater than 0, found 0",
+        ),
+        ({"parameters": {}}, "parameters: expected .*at least 1 item"),
+        ({"fixed": {"seed": 1}}, "expected a key in fixed or in parameters, found seed in both"),
+        ({"fixed": {"width": 1}}, "fixed.width: unknown key of recipe mlp; there is network, "),
+        (
+            {"parameters": {"augmentation.shift": {"choices": [1]}}},
+            "parameters.augmentation.shift: unknown key of recipe mlp; there is nothing",
+        ),
+        (varied(low=0.1, high=0.1), "expected low below high, found 0.1 and 0.1: an empty range"),
+        (varied(choices=[]), "expected at least one choice"),
+        (varied(low=0.1), "expected low and high, found low 0.1 and high None"),
+        (varied(low=0.1, high=1, choices=[1]), "expected either choices, or low and high"),
+        (varied(low=0, high=1, log=True), "expected low above 0 and no step where log is true"),
+        (varied(choices=[0.1, "fast"]), "optimizer.learning_rate: expected .*number, found 'fast'"),
+        (
+            varied(low=-1, high=1),
+            "optimizer.learning_rate: expected to be greater than 0, found -1",
+        ),
+        ({"parameters": {"seed": {"choices": [-1]}}}, "seed: expected .*, found -1"),
+        (
+            {"parameters": {"batch_size": {"low": 1, "high": 9}}},
+            "expected choices or a step in a grid",
+        ),
+        (
+            {"parameters": {"threads": {"choices": [1, 2]}}},
+            "parameters.threads: expected it in fixed",
+        ),
+        (
+            {"successive_halving": {"min_epochs": 4, "reduction_factor": 2}},
+            "successive_halving.min_epochs: expected below epochs \\(4\\), found 4",
+        ),
+        (
+            {
+                "successive_halving": {"min_epochs": 1, "reduction_factor": 2},
+                "fixed": {},
+                "parameters": {"epochs": {"choices": [3, 4]}},
+            },
+            "parameters.epochs: expected a fixed number with successive_halving",
+        ),
+        (
+            {
+                "successive_halving": {"min_epochs": 1, "reduction_factor": 2},
+                "search": RANDOM | {"name": "tpe"},
+            },
+            "expected successive_halving null with tpe",
+        ),
+    ],
+)
+def test_a_bad_space_is_answered_in_one_line_that_names_the_key(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message) as error:
+        sweep(tmp_path, **changes)
+    assert len(str(error.value).splitlines()) == 1
+    assert str(error.value).startswith(f"{tmp_path}/space.yaml: ")
+    assert "yaml: ." not in str(error.value)
+
+
+def test_every_combination_of_a_grid_is_looked_at(tmp_path):
+    changes = {
+        "recipe": "cnn",
+        "fixed": {},
+        "parameters": {
+            "network.filters": {"choices": [[8], [8, 8]]},
+            "network.residual_blocks": {"choices": [[0]]},
+        },
+    }
+    with pytest.raises(InputError, match="as many residual_blocks as filters"):
+        sweep(tmp_path, **changes)
+    sweep(tmp_path, **changes, search=RANDOM)  # each value is right beside some other

@@ -1,0 +1,162 @@
+"""The machines that train trials, through Ray: this one, or a cluster that is given by its address.
+
+Each worker is a process of its own, with as many cores as a recipe has threads. The prepared data
+travel to a node once, through Ray's object store; the code is the run's own snapshot.
+"""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle
+from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from fmnist.command import InputError
+from fmnist.dataset import Images
+from tuning import worker
+from tuning.outcome import Outcome
+from tuning.search import Job
+
+SNAPSHOT = ("fmnist", "tuning", "pyproject.toml")
+
+
+class Cluster:
+    """Workers on all nodes whose results would be those of the stage.
+
+    Attributes:
+        refused: the nodes that are left out, each with the reason.
+    """
+
+    def __init__(self, address: str | None, threads: int, splits: tuple[Images, Images]) -> None:
+        """Start or join Ray, check the nodes, and start the workers.
+
+        Args:
+            address: of a running cluster, or None for this machine alone.
+            threads: of a trial.
+
+        Raises:
+            InputError: there is no such cluster, or no node can be used.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+        cloudpickle.register_pickle_by_value(worker)
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+        except ConnectionError as error:
+            raise InputError(f"--address: expected a Ray cluster at {address}: {error}") from None
+        self._threads = threads
+        self._code = ray.put(snapshot())
+        self._splits = [ray.put(split) for split in splits]
+        self._running: dict[ray.ObjectRef, tuple[Job, str, Any]] = {}
+        self._free: list[tuple[str, Any]] = []
+        self.refused: list[str] = []
+        for node in _nodes():
+            if reason := self._refusal(node["NodeID"]):
+                name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+                self.refused.append(f"{name}: {reason}")
+                continue
+            for _ in range(int(node["Resources"].get("CPU", 0)) // threads):
+                self._add_worker(node["NodeID"])
+        if not self._free:
+            raise InputError(
+                f"expected a node with {threads} cores, the pinned packages and a processor of the"
+                f" numeric contract, found none: {'; '.join(self.refused) or 'too few cores'}"
+            )
+        self.size = len(self._free)
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ray.shutdown()
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether a worker is idle."""
+        return bool(self._free)
+
+    @property
+    def running(self) -> list[int]:
+        """Return the numbers of the trials that are being trained."""
+        return sorted(job.number for job, _, _ in self._running.values())
+
+    def submit(self, job: Job, settings: dict[str, Any], seed: int, state: bytes | None) -> None:
+        """Let an idle worker train a trial; see `tuning.trial.train`."""
+        node, idle = self._free.pop(0)
+        future = idle.train.remote(settings, seed, job.until, *self._splits, state)
+        self._running[future] = job, node, idle
+
+    def ended(self, patience: float) -> Iterator[tuple[Job, Outcome | None]]:
+        """Yield trials that come to an end within some seconds; None if their worker has died."""
+        done, _ = ray.wait(list(self._running), timeout=patience)
+        for future in done:
+            job, node, used = self._running.pop(future)
+            try:
+                outcome = ray.get(future)
+            except (RayActorError, WorkerCrashedError):
+                self._replace_worker(node)
+                yield job, None
+            except RayTaskError as error:
+                raise error.cause from None
+            else:
+                self._free.append((node, used))
+                yield job, outcome
+
+    def _add_worker(self, node: str) -> None:
+        self._free.append((node, _worker(node, self._threads, self._code, self._threads)))
+
+    def _replace_worker(self, node: str) -> None:
+        """Start another worker in the place of one that died, unless its node is gone too."""
+        if any(node == alive["NodeID"] for alive in _nodes()):
+            self._add_worker(node)
+        if not self._free and not self._running:
+            raise InputError(
+                "the last node of the cluster is gone; finished trials are kept: run this again"
+            )
+
+    def _refusal(self, node: str) -> str | None:
+        probe = _worker(node, 0, self._code, None)
+        try:
+            return ray.get(probe.refusal.remote())
+        except RayActorError as error:
+            return f"no worker starts: {' '.join(str(error).split())}"
+        finally:
+            ray.kill(probe)
+
+
+def snapshot() -> bytes:
+    """Return a tar file of the code that trains."""
+
+    def clean(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        return None if "__pycache__" in entry.name else entry
+
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for name in SNAPSHOT:
+            tar.add(Path(name), filter=clean)
+    return content.getvalue()
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _worker(node: str, cores: int, code: ray.ObjectRef, threads: int | None) -> Any:
+    """Start a worker on a node."""
+    return (
+        ray.remote(worker.Worker)
+        .options(
+            num_cpus=cores,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+        )
+        .remote(code, threads)
+    )

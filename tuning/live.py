@@ -1,0 +1,60 @@
+"""How a sweep goes: a table that renews itself on a terminal, a line for each trial in a log."""
+
+import sys
+
+from tuning.search import cost
+from tuning.space import Space
+from tuning.trials import FINISHED, PAUSED, Table, Trial
+
+SHOWN = 5  # of the best trials
+
+
+class Live:
+    """Prints to standard output."""
+
+    def __init__(self, space: Space, table: Table, count: int, workers: int) -> None:
+        self._space, self._table, self._count, self._workers = space, table, count, workers
+        self._told = dict(table.trials)
+        self._height = 0
+
+    def __call__(self, running: list[int]) -> None:
+        """Tell what has changed; ``running`` are the numbers of the trials that are trained now."""
+        if sys.stdout.isatty():
+            self._renew(running)
+            return
+        for number, trial in sorted(self._table.trials.items()):
+            if self._told.get(number) is not trial:
+                self._told[number] = trial
+                print(f"{_line(trial)}  {self._left()}", flush=True)
+
+    def _renew(self, running: list[int]) -> None:
+        lines = [_line(trial) for trial in best(self._table, self._space)[:SHOWN]]
+        lines += [f"running: {', '.join(map(str, running)) or 'none'}  {self._left()}"]
+        above = f"\x1b[{self._height}F\x1b[J" if self._height else ""
+        print(above + "\n".join(lines), flush=True)
+        self._height = len(lines)
+
+    def _left(self) -> str:
+        ended = [trial for trial in self._table.trials.values() if trial.state != PAUSED]
+        text = f"{len(ended)} of {self._count} ended"
+        if not ended or len(ended) == self._count:
+            return text
+        each = sum(trial.seconds for trial in ended) / len(ended)
+        return f"{text}, about {each * (self._count - len(ended)) / self._workers:.0f} s left"
+
+
+def best(table: Table, space: Space) -> list[Trial]:
+    """Return the finished trials, the best first."""
+    finished = [trial for trial in table.trials.values() if trial.state == FINISHED]
+    return sorted(
+        finished, key=lambda trial: (cost(trial.scores[space.objective], space), trial.number)
+    )
+
+
+def _line(trial: Trial) -> str:
+    values = "  ".join(f"{key} {value}" for key, value in trial.values.items())
+    figures = "  ".join(f"{name} {figure:.4f}" for name, figure in trial.scores.items())
+    return (
+        f"trial {trial.number:<4} {trial.state:<8} {figures or trial.error}  {trial.epochs} epochs"
+        f"  {trial.seconds:.0f} s  {values}"
+    )
