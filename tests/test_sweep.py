@@ -24,7 +24,6 @@ SPACE = {
     "parameters": {
         "optimizer.learning_rate": {"choices": [0.001, 0.5]},
         "network.units": {"choices": [[30], [20, 10]]},
-        "seed": {"choices": [0, 1]},
     },
 }
 WITHOUT_RAY = (
@@ -122,12 +121,26 @@ def test_a_trial_is_put_into_params_yaml_and_nothing_else_changes(project):
     )
 
 
-@pytest.fixture
-def swept(project: Path) -> Path:
-    """A project in which a sweep was run."""
+@pytest.fixture(scope="module")
+def undisturbed(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which a sweep was run. Not to be changed: use `swept` or `project`."""
     pytest.importorskip("ray", reason="needs `make install-sweep`")
+    folder = Path(shutil.copytree(reproduced, tmp_path_factory.mktemp("swept") / "project"))
+    write_space(folder)
+    sweep(folder)
+    return folder
+
+
+@pytest.fixture
+def swept(undisturbed: Path, tmp_path: Path) -> Path:
+    """A copy of `undisturbed` to work in."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "swept", symlinks=True))
+
+
+@pytest.fixture
+def to_sweep(project: Path, undisturbed: Path) -> Path:
+    """A project with the same space, in which nothing was run."""
     write_space(project)
-    sweep(project)
     return project
 
 
@@ -135,7 +148,7 @@ def swept(project: Path) -> Path:
 def test_the_best_and_the_worst_trial_are_what_dvc_repro_gives(swept):
     ranked = sorted(lines(swept), key=lambda line: float(line["val_accuracy"]))
     states = [line["state"] for line in ranked]
-    assert sorted(states) == ["finished"] * 2 + ["stopped"] * 6
+    assert sorted(states) == ["finished"] + ["stopped"] * 3
     finished = [line for line in ranked if line["state"] == "finished"]
     for trial in {line["trial"]: line for line in (ranked[0], *finished)}.values():
         apply = ("--space", "sweeps/tried.yaml", "--trial", trial["trial"])
@@ -152,82 +165,72 @@ def test_the_best_and_the_worst_trial_are_what_dvc_repro_gives(swept):
             assert metrics["val_accuracy"] == float(trial["val_accuracy"])
             assert metrics["val_loss"] == float(trial["val_loss"])
     report = (swept / "sweeps" / "tried" / "report.md").read_text()
-    assert "8 trials of `mlp`" in report
+    assert "4 trials of `mlp`" in report
     for picture in ("parameters", "parallel_coordinates", "cost"):
         assert (swept / "sweeps" / "tried" / f"{picture}.png").stat().st_size > 5000
         assert f"({picture}.png)" in report
 
 
-@pytest.mark.slow
-def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table(swept):
-    expected = results(swept)
-    shutil.rmtree(swept / "sweeps" / "tried")
-    kills, before = 0, 0
-    while True:
-        process = start(swept, *COMMAND)
-        seen = len(lines(swept))
-        wait_for(lambda: process.poll() is not None or len(lines(swept)) > seen)  # noqa: B023
-        if process.poll() is not None:
-            assert process.returncode == 0, process.stdout.read()
-            break
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        kills += 1
-        wait_for(lambda: not processes_of(swept))
-        ended = sum(line["state"] != "paused" for line in lines(swept))
-        assert ended >= before
-        before = ended
-    assert kills >= 3
-    assert results(swept) == expected
-    assert not (swept / ".sweeps").exists() or not any((swept / ".sweeps").iterdir())
-    again = sweep(swept)  # has nothing left to do
-    assert "trial " not in again
-    assert results(swept) == expected
+class Running:
+    """A sweep that runs, to be disturbed."""
+
+    def __init__(self, project: Path, *arguments: str) -> None:
+        self.project = project
+        self.process = start(project, *COMMAND, *arguments)
+
+    def wait_for_more(self) -> None:
+        """Wait until another line is in the table."""
+        seen = len(lines(self.project))
+        wait_for(lambda: len(lines(self.project)) > seen or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.stdout.read()
+
+    def kill(self) -> None:
+        """Kill the driver, and wait until all that it had started has ended by that."""
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.communicate()
+        _, alive = psutil.wait_procs(started, PATIENCE)
+        assert not alive
+
+    def end(self) -> str:
+        """Wait for its end, which must be a good one; return what it prints."""
+        said, _ = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == 0, said
+        return said
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_its_trial_a_start_and_no_result(swept):
-    expected = results(swept)
-    shutil.rmtree(swept / "sweeps" / "tried")
-    process = start(swept, *COMMAND)
-    killed = 0
-    while killed < 2:
-        seen = len(lines(swept))
-        wait_for(lambda: len(lines(swept)) > seen or process.poll() is not None)  # noqa: B023
-        assert process.poll() is None, process.stdout.read()
-        workers = [
-            p for p in processes_of(swept) if "Worker" in p.name() or "ray::Worker" in name(p)
-        ]
-        assert workers
-        workers[0].kill()
-        killed += 1
-    assert process.wait(PATIENCE) == 0, process.stdout.read()
-    assert results(swept) == expected
+def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table(to_sweep, undisturbed):
+    ended: set[str] = set()
+    for _ in range(3):
+        running = Running(to_sweep)
+        running.wait_for_more()
+        running.kill()
+        now = {line["trial"] for line in lines(to_sweep) if line["state"] != "paused"}
+        assert ended <= now
+        ended = now
+    sweep(to_sweep)
+    assert results(to_sweep) == results(undisturbed)
+    assert not (to_sweep / ".sweeps" / "tried").exists()
+    assert "trial " not in sweep(to_sweep)  # there is nothing left to do
+    assert results(to_sweep) == results(undisturbed)
 
 
-def name(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
-def processes_of(project: Path) -> list[psutil.Process]:
-    """Return the processes of Ray that a sweep in a project has started."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PWD") == str(project) and "ray" in name(process):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+@pytest.mark.slow
+def test_a_killed_worker_costs_its_trial_a_start_and_no_result(to_sweep, undisturbed):
+    running = Running(to_sweep)
+    for _ in range(2):
+        running.wait_for_more()
+        below = psutil.Process(running.process.pid).children(recursive=True)
+        wait_for(lambda: any(map(is_training, below)))  # noqa: B023
+        next(filter(is_training, below)).kill()
+    running.end()
+    assert results(to_sweep) == results(undisturbed)
 
 
 @pytest.fixture
 def cluster() -> Iterator:
     """A cluster of two nodes on this machine, one core each."""
-    pytest.importorskip("ray", reason="needs `make install-sweep`")
     from ray.cluster_utils import Cluster
 
     started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -237,28 +240,23 @@ def cluster() -> Iterator:
 
 
 @pytest.mark.slow
-def test_a_sweep_on_two_nodes_uses_both_and_outlives_one(swept, cluster):
-    expected = results(swept)
-    shutil.rmtree(swept / "sweeps" / "tried")
-    process = start(swept, *COMMAND, "--address", cluster.address)
-    wait_for(lambda: len({worker.ppid() for worker in training()}) == 2 or process.poll())
-    assert process.poll() is None, process.stdout.read()
-    wait_for(lambda: len(lines(swept)) > 1)
+def test_a_sweep_on_two_nodes_uses_both_and_outlives_one(to_sweep, undisturbed, cluster):
+    running = Running(to_sweep, "--address", cluster.address)
+    nodes: set[int] = set()
+
+    def both_have_trained() -> bool:
+        nodes.update(worker.ppid() for worker in psutil.process_iter() if is_training(worker))
+        return len(nodes) == 2
+
+    wait_for(both_have_trained)
+    running.wait_for_more()
     cluster.remove_node(cluster.other, allow_graceful=False)
-    assert process.wait(PATIENCE) == 0, process.stdout.read()
-    assert "8 trials, 2 at once" in process.stdout.read()
-    assert results(swept) == expected
-
-
-def training() -> list[psutil.Process]:
-    """Return the workers that are training."""
-    return [p for p in psutil.process_iter() if name(p).startswith("ray::Worker.train")]
+    assert "4 trials, 2 at once" in running.end()
+    assert results(to_sweep) == results(undisturbed)
 
 
 @pytest.mark.slow
-def test_a_node_with_other_versions_is_refused_by_name(swept, cluster, tmp_path):
-    expected = results(swept)
-    shutil.rmtree(swept / "sweeps" / "tried")
+def test_a_node_with_other_versions_is_refused_by_name(to_sweep, undisturbed, cluster, tmp_path):
     cluster.remove_node(cluster.other)
     metadata = tmp_path / "other" / "numpy-1.0.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
@@ -266,22 +264,25 @@ def test_a_node_with_other_versions_is_refused_by_name(swept, cluster, tmp_path)
     join = ("ray", "start", "--block", "--num-cpus", "1", "--address", cluster.address)
     node = start(tmp_path, *join, PYTHONPATH=str(tmp_path / "other"))
     try:
-        wait_for(lambda: len(alive(cluster)) == 2 or node.poll())
-        assert node.poll() is None, node.stdout.read()
-        said = sweep(swept, "--address", cluster.address)
+        cluster.wait_for_nodes()
+        wait_for(lambda: len(nodes_of(cluster)) == 2)
+        said = sweep(to_sweep, "--address", cluster.address)
     finally:
         os.killpg(node.pid, signal.SIGKILL)
+        node.communicate()
     refused = next(line for line in said.splitlines() if line.startswith("left out: "))
     assert "expected numpy 2.4.6 installed, found 1.0" in refused
-    assert "8 trials, 1 at once" in said
-    assert results(swept) == expected
+    assert "4 trials, 1 at once" in said
+    assert results(to_sweep) == results(undisturbed)
 
 
-def alive(cluster) -> list:
-    import ray
+def nodes_of(cluster) -> list:
+    """Return the living nodes of a cluster."""
+    return [node for node in cluster.global_state.node_table() if node["Alive"]]
 
-    ray.init(address=cluster.address, logging_level="ERROR", ignore_reinit_error=True)
+
+def is_training(process: psutil.Process) -> bool:
     try:
-        return [node for node in ray.nodes() if node["Alive"]]
-    finally:
-        ray.shutdown()
+        return process.cmdline()[:1] == ["ray::Worker.train"]
+    except psutil.Error:
+        return False
