@@ -26,8 +26,12 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.sweep")
     parser.add_argument("--space", type=Path, required=True, help="sweeps/<name>.yaml")
-    parser.add_argument("--address", help="of a Ray cluster (default: this machine alone)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--address", help="of a Ray cluster (default: this machine alone)")
+    where.add_argument("--cores", type=int, help="of this machine (default: all)")
     arguments = parser.parse_args()
+    if arguments.cores is not None and arguments.cores < 1:
+        raise InputError(f"--cores: expected 1 or more, found {arguments.cores}")
     if missing := [name for name in ("ray", "optuna") if find_spec(name) is None]:
         raise InputError(
             f"expected {' and '.join(missing)} installed, found none; `make install-sweep` does it"
@@ -49,7 +53,8 @@ def main() -> None:
     folder = arguments.space.with_suffix("")
     table = Table(folder, sweep.space.parameters, key(sweep.decisive))
     states = STATES / folder.name
-    with Cluster(arguments.address, sweep.base["threads"], (train, validation)) as cluster:
+    threads = sweep.base["threads"]
+    with Cluster(arguments.address, arguments.cores, threads, (train, validation)) as cluster:
         for node in cluster.refused:
             print(f"left out: {node}", flush=True)
         print(f"{plan.count} trials, {cluster.size} at once", flush=True)

@@ -8,6 +8,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from tuning import worker
 from tuning.outcome import Outcome
 from tuning.search import Job
 
+# TensorFlow keeps what XLA has compiled, 11 MB for a trial of mlp, as long as its process lives.
+TRIALS_OF_A_WORKER = 25
 SNAPSHOT = ("fmnist", "tuning", "pyproject.toml")
 
 
@@ -32,11 +35,18 @@ class Cluster:
         refused: the nodes that are left out, each with the reason.
     """
 
-    def __init__(self, address: str | None, threads: int, splits: tuple[Images, Images]) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        cores: int | None,
+        threads: int,
+        splits: tuple[Images, Images],
+    ) -> None:
         """Start or join Ray, check the nodes, and start the workers.
 
         Args:
             address: of a running cluster, or None for this machine alone.
+            cores: of this machine that are used; None for all. A cluster knows its own.
             threads: of a trial.
 
         Raises:
@@ -47,6 +57,7 @@ class Cluster:
         try:
             ray.init(
                 address=address or "local",
+                num_cpus=cores,
                 include_dashboard=None if address else False,
                 log_to_driver=False,
                 logging_level="ERROR",
@@ -56,8 +67,8 @@ class Cluster:
         self._threads = threads
         self._code = ray.put(snapshot())
         self._splits = [ray.put(split) for split in splits]
-        self._running: dict[ray.ObjectRef, tuple[Job, str, Any]] = {}
-        self._free: list[tuple[str, Any]] = []
+        self._running: dict[ray.ObjectRef, tuple[Job, _Place]] = {}
+        self._free: list[_Place] = []
         self.refused: list[str] = []
         for node in _nodes():
             if reason := self._refusal(node["NodeID"]):
@@ -65,7 +76,7 @@ class Cluster:
                 self.refused.append(f"{name}: {reason}")
                 continue
             for _ in range(int(node["Resources"].get("CPU", 0)) // threads):
-                self._add_worker(node["NodeID"])
+                self._free.append(self._place(node["NodeID"]))
         if not self._free:
             raise InputError(
                 f"expected a node with {threads} cores, the pinned packages and a processor of the"
@@ -87,37 +98,41 @@ class Cluster:
     @property
     def running(self) -> list[int]:
         """Return the numbers of the trials that are being trained."""
-        return sorted(job.number for job, _, _ in self._running.values())
+        return sorted(job.number for job, _ in self._running.values())
 
     def submit(self, job: Job, settings: dict[str, Any], seed: int, state: bytes | None) -> None:
         """Let an idle worker train a trial; see `tuning.trial.train`."""
-        node, idle = self._free.pop(0)
-        future = idle.train.remote(settings, seed, job.until, *self._splits, state)
-        self._running[future] = job, node, idle
+        place = self._free.pop(0)
+        place.trials += 1
+        future = place.worker.train.remote(settings, seed, job.until, *self._splits, state)
+        self._running[future] = job, place
 
     def ended(self, patience: float) -> Iterator[tuple[Job, Outcome | None]]:
         """Yield trials that come to an end within some seconds; None if their worker has died."""
         done, _ = ray.wait(list(self._running), timeout=patience)
         for future in done:
-            job, node, used = self._running.pop(future)
+            job, place = self._running.pop(future)
             try:
                 outcome = ray.get(future)
             except (RayActorError, WorkerCrashedError):
-                self._replace_worker(node)
+                self._replace_worker(place.node)
                 yield job, None
             except RayTaskError as error:
                 raise error.cause from None
             else:
-                self._free.append((node, used))
+                if place.trials == TRIALS_OF_A_WORKER:
+                    ray.kill(place.worker)
+                    place = self._place(place.node)
+                self._free.append(place)
                 yield job, outcome
 
-    def _add_worker(self, node: str) -> None:
-        self._free.append((node, _worker(node, self._threads, self._code, self._threads)))
+    def _place(self, node: str) -> "_Place":
+        return _Place(node, _worker(node, self._threads, self._code, self._threads))
 
     def _replace_worker(self, node: str) -> None:
         """Start another worker in the place of one that died, unless its node is gone too."""
         if any(node == alive["NodeID"] for alive in _nodes()):
-            self._add_worker(node)
+            self._free.append(self._place(node))
         if not self._free and not self._running:
             raise InputError(
                 "the last node of the cluster is gone; finished trials are kept: run this again"
@@ -131,6 +146,15 @@ class Cluster:
             return f"no worker starts: {' '.join(str(error).split())}"
         finally:
             ray.kill(probe)
+
+
+@dataclass
+class _Place:
+    """Cores of a node, the worker that has them, and how many trials it was given."""
+
+    node: str
+    worker: Any
+    trials: int = 0
 
 
 def snapshot() -> bytes:
