@@ -1,0 +1,62 @@
+"""What a sweep shows while it runs."""
+
+import sys
+
+import pytest
+from test_space import sweep
+from test_trials import SCORES, TRIALS, table
+
+pytest.importorskip("optuna", reason="needs `make install-sweep`")
+
+from tuning.live import Live, best
+
+
+def live(folder) -> tuple:
+    trials = table(folder / "results")
+    return Live(sweep(folder).space, trials, count=5, workers=2), trials
+
+
+def test_a_log_has_a_line_for_each_trial_that_comes_to_a_halt(tmp_path, capsys):
+    show, trials = live(tmp_path)
+    show([0, 1])
+    assert capsys.readouterr().out == ""
+    trials.add(TRIALS[0])
+    show([1, 2])
+    show([1, 2])
+    assert capsys.readouterr().out == (
+        "trial 0    finished val_accuracy 0.7500  val_loss 0.5000  2 epochs  2 s"
+        "  network.units [30, 10]  1 of 5 ended, about 3 s left\n"
+    )
+    trials.add(*TRIALS[1:])
+    show([])
+    paused, failed = capsys.readouterr().out.splitlines()
+    assert paused.startswith("trial 1    paused   val_accuracy 0.7500")
+    assert failed.startswith('trial 2    failed   diverged: found "nan", inf')
+
+
+def test_what_was_known_before_is_not_told_again(tmp_path, capsys):
+    table(tmp_path / "results").add(*TRIALS)
+    show, _ = live(tmp_path)
+    show([])
+    assert capsys.readouterr().out == ""
+
+
+def test_on_a_terminal_the_table_takes_its_own_place(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show, trials = live(tmp_path)
+    show([0, 1])
+    assert capsys.readouterr().out == "running: 0, 1  0 of 5 ended\n"
+    trials.add(TRIALS[0])
+    show([1])
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("\x1b[1F\x1b[Jtrial 0 ")
+    assert last == "running: 1  1 of 5 ended, about 3 s left"
+
+
+def test_the_best_come_first_and_only_what_was_trained_to_the_end(tmp_path):
+    trials = table(tmp_path / "results")
+    better = {name: figure + 0.1 for name, figure in SCORES.items()}
+    trials.add(*TRIALS, type(TRIALS[0])(3, {"network.units": []}, "finished", better, [], 1.0))
+    assert [trial.number for trial in best(trials, sweep(tmp_path).space)] == [3, 0]
+    by_loss = sweep(tmp_path, objective="val_loss").space
+    assert [trial.number for trial in best(trials, by_loss)] == [0, 3]

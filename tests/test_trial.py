@@ -1,0 +1,47 @@
+"""A trial is the training of the stage, in one go or in parts."""
+
+import sys
+
+import pytest
+from conftest import TRAIN, VALIDATION, recipe
+
+from fmnist.train.fit import fit
+from tuning import trial
+
+TO_THE_END = sys.maxsize
+CHANGES = {
+    "mlp": {},
+    "momentum": {"optimizer": {"momentum": 0.9}},
+    "cnn": {"augmentation": {"flip": True, "shift": 1, "erase": 4}},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_trial_in_parts_is_what_the_stage_trains_in_one_go(name):
+    chosen = recipe("cnn" if name == "cnn" else "mlp", **CHANGES[name])
+    expected = fit(chosen, 7, TRAIN, VALIDATION)
+    settings = chosen.model_dump()
+    whole = trial.train(settings, 7, TO_THE_END, TRAIN, VALIDATION)
+    assert (whole.history, whole.scores) == (expected.history, expected.scores)
+    first = trial.train(settings, 7, 1, TRAIN, VALIDATION)
+    assert first.history == expected.history[:1]
+    assert (first.scores, first.error) == (None, None)
+    second = trial.train(settings, 7, 2, TRAIN, VALIDATION, first.state)
+    assert second.history == expected.history[:2]
+    third = trial.train(settings, 7, TO_THE_END, TRAIN, VALIDATION, second.state)
+    assert (third.history, third.scores) == (expected.history, expected.scores)
+    assert third.state is None
+
+
+def test_up_to_the_last_epoch_is_to_the_end():
+    chosen = recipe("mlp", epochs=2)
+    found = trial.train(chosen.model_dump(), 7, 2, TRAIN, VALIDATION)
+    assert found.scores["epoch"] == 2
+
+
+def test_a_training_that_diverges_is_an_outcome():
+    settings = recipe("mlp", optimizer={"learning_rate": 1e30}).model_dump()
+    found = trial.train(settings, 7, TO_THE_END, TRAIN, VALIDATION)
+    assert found.scores is None
+    assert found.error.startswith("training diverged in epoch 1: expected a finite loss")
+    assert found.seconds > 0
