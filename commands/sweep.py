@@ -9,8 +9,10 @@ Exit code   0, or 2 if it could not run
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,8 +53,17 @@ def main() -> None:
     train = Images.load(TRAIN)
     validation = Images.load(VALIDATION, like=train)
     folder = arguments.space.with_suffix("")
-    table = Table(folder, sweep.space.parameters, key(sweep.decisive))
     states = STATES / folder.name
+    states.mkdir(parents=True, exist_ok=True)
+    lock = os.open(states, os.O_RDONLY)  # which the system lifts however the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"{arguments.space}: expected no other run of this sweep here, found one; wait until it"
+            " has ended, or end it"
+        ) from None
+    table = Table(folder, sweep.space.parameters, key(sweep.decisive))
     threads = sweep.base["threads"]
     with Cluster(arguments.address, arguments.cores, threads, (train, validation)) as cluster:
         for node in cluster.refused:
@@ -76,4 +87,4 @@ def key(decisive: object) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, "interrupted: run the same command again to go on; ended trials are kept")

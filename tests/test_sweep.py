@@ -217,6 +217,21 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table(to_swee
 
 
 @pytest.mark.slow
+def test_a_second_run_of_a_sweep_is_refused_and_an_interrupted_one_says_how_to_go_on(to_sweep):
+    running = Running(to_sweep)
+    running.wait_for_more()
+    second = run(to_sweep, *COMMAND)
+    assert second.returncode == 2
+    assert "expected no other run of this sweep here, found one" in second.stderr
+    os.kill(running.process.pid, signal.SIGINT)
+    said, _ = running.process.communicate(timeout=PATIENCE)
+    assert running.process.returncode == 130
+    assert said.endswith(
+        "interrupted: run the same command again to go on; ended trials are kept\n"
+    )
+
+
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_trial_a_start_and_no_result(to_sweep, undisturbed):
     running = Running(to_sweep)
     for _ in range(2):
