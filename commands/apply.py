@@ -57,6 +57,9 @@ def write(changes: dict[str, Any], path: Path = parameters.PATH) -> None:
     yaml.preserve_quotes = True
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(
+        type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
+    )  # where ruamel would write nothing
     everything = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
         *parents, last = key.split(".")
