@@ -18,6 +18,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from fmnist import command, files, parameters
 from fmnist.command import InputError
+from versions import nested
 
 
 def main() -> None:
@@ -62,12 +63,8 @@ def write(changes: dict[str, Any], path: Path = parameters.PATH) -> None:
     )  # where ruamel would write nothing
     everything = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
-        *parents, last = key.split(".")
-        section = everything
-        for parent in parents:
-            section = section[parent]
-        if section[last] != value:
-            section[last] = _in_brackets(value)
+        if nested.get(everything, key) != value:
+            nested.put(everything, key, _in_brackets(value))
     text = io.StringIO()
     yaml.dump(everything, text)
     files.write_text(path, text.getvalue())

@@ -12,6 +12,7 @@ from fmnist import parameters
 from fmnist.command import InputError
 from fmnist.parameters import Parameters
 from fmnist.train.parameters import Recipe, Seed, Train
+from versions import nested
 
 SEED = "seed"  # the one value of a sweep that is not the recipe's, but train's
 Settings = dict[str, Any]
@@ -153,11 +154,7 @@ class Sweep:
         """Return the recipe with its seed, after changes that are named by dotted keys."""
         settings = copy.deepcopy(self.base)
         for key, value in changes.items():
-            *parents, last = key.split(".")
-            section = settings
-            for parent in parents:
-                section = section[parent]
-            section[last] = value
+            nested.put(settings, key, value)
         return settings
 
     def recipe(self, changes: Settings) -> tuple[Recipe, int]:

@@ -14,7 +14,7 @@ import yaml
 
 from fmnist import parameters
 from fmnist.command import InputError
-from versions import lock_file
+from versions import lock_file, nested
 from versions.lock_file import Stage
 
 
@@ -66,11 +66,7 @@ class Checkout:
         path = self.folder / parameters.PATH
         everything = parameters.load(path)
         for key, value in values.items():
-            *parents, last = key.split(".")
-            section = everything
-            for parent in parents:
-                section = section[parent]
-            section[last] = value
+            nested.put(everything, key, value)
         path.write_text(yaml.safe_dump(everything, sort_keys=False), encoding="utf-8")
 
     def fetch_from(self, folder: Path) -> None:

@@ -11,6 +11,14 @@ def get(values: Any, key: str) -> Any:
     return values
 
 
+def put(values: Any, key: str, value: Any) -> None:
+    """Give the dotted ``key``, which is there, another value."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values[parent]
+    values[last] = value
+
+
 def leaves(value: Any, prefix: str = "") -> dict[str, str]:
     """Return every value below ``value`` that is not a mapping, as text, under its dotted key."""
     if isinstance(value, dict):
