@@ -7,6 +7,8 @@ is the last one, with its validation and checkpoint, from line to line of what t
 A straight line is fitted to the costs, whose constant is what starting costs, and an exponent to
 what each size costs beyond the smallest (`benchmarks.scaling`). Peak memory is told as that
 constant, beside what importing TensorFlow takes, and a multiple of the data that a stage is given.
+Seconds in a stage's own code stand beside those from its start to its end, which depend on how fast
+the machine hands out memory and writes files, too.
 
 Reads       HEAD, data/raw/
 Writes      docs/bench/growth.json, docs/bench/growth.png
@@ -42,9 +44,9 @@ STAGES = {  # and the data that each is given, or makes
 EPOCH = "an epoch"
 BY_IMAGES, BY_WIDTH = "images, multiples", "parameters, millions"
 AXES = {BY_IMAGES: "Images, multiples of Fashion-MNIST", BY_WIDTH: "Parameters, millions"}
-UNITS = {"seconds": "Seconds", "mib": "Peak memory, MiB"}
+DRAWN = {"seconds": "Seconds", "mib": "Peak memory, MiB"}
 MIB = 2**20
-Costs = dict[str, dict[str, float]]  # of each stage: seconds, peak memory and data in MiB
+Costs = dict[str, dict[str, float]]  # of each stage: both seconds, peak memory and data in MiB
 
 
 def main() -> None:
@@ -84,7 +86,7 @@ def main() -> None:
 
 
 def run_size(images: int, width: float) -> Costs:
-    """Run all stages once; return seconds, memory and data of each, the latter in MiB."""
+    """Run all stages once; return seconds, memory and data of each, the latter two in MiB."""
     with tempfile.TemporaryDirectory(prefix="fmnist-growth-") as name:
         checkout, mirror = Checkout.clone(Path(name, "clone"), "HEAD"), Path(name, "mirror")
         mirror.mkdir()
@@ -107,7 +109,12 @@ def run_size(images: int, width: float) -> Costs:
             )
             data = [path for of in patterns for path in (checkout.folder / "data").glob(of)]
             size = sum(path.stat().st_size for path in data)
-            costs[stage] = {"seconds": run.seconds, "mib": run.peak / MIB, "data": size / MIB}
+            costs[stage] = {
+                "seconds": run.seconds,
+                "user_seconds": run.user_seconds,
+                "mib": run.peak / MIB,
+                "data": size / MIB,
+            }
             if stage == "train":
                 costs[EPOCH] = {"seconds": last_epoch(run.lines)}
         return costs
@@ -136,17 +143,17 @@ def draw(found: dict[str, Any]) -> "Figure":
     from fmnist.plot.canvas import BLUE, ORANGE
 
     panels = {
-        (AXES[section], UNITS[unit]): {
+        (AXES[section], DRAWN[unit]): {
             stage: (found[section]["sizes"], [each["median"] for each in of["measured"]])
             for stage, of in found[section][unit].items()
         }
         for section in AXES
-        for unit in UNITS
+        for unit in DRAWN
     }
     alone = found["tensorflow_mib"]["median"]
     for section in AXES:
         sizes = found[section]["sizes"]
-        panels[AXES[section], UNITS["mib"]]["TensorFlow"] = (sizes, [alone] * len(sizes))
+        panels[AXES[section], DRAWN["mib"]]["TensorFlow"] = (sizes, [alone] * len(sizes))
     return pictures.curves(
         panels,
         {"train": BLUE, EPOCH: BLUE, "preprocess": ORANGE},

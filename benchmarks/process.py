@@ -16,12 +16,15 @@ class Measured:
 
     Attributes:
         seconds: from its start to its end.
+        user_seconds: of all cores, in its own code. What it waits for, and what the kernel does for
+            it, such as handing out memory, is not among them.
         peak: the most resident memory that it had, bytes. Linux counts that of the process that
             starts it as its own, up to there, so a benchmark of memory has to stay small itself.
         lines: what it printed, each line with the seconds at which it came.
     """
 
     seconds: float
+    user_seconds: float
     peak: int
     lines: list[tuple[float, str]]
 
@@ -52,4 +55,4 @@ def run(
     if process.returncode:
         last = "\n".join(line for _, line in lines[-10:])
         raise InputError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{last}")
-    return Measured(seconds, usage.ru_maxrss * 1024, lines)
+    return Measured(seconds, usage.ru_utime, usage.ru_maxrss * 1024, lines)

@@ -12,7 +12,7 @@ from fmnist.files import rounded
 
 FASTER = 1.1  # exponents above it are called faster than linear; n log n stays below it here
 NOISE = 0.1  # growth by less than this share of the smallest cost is no growth
-UNITS = ("seconds", "mib")
+UNITS = ("seconds", "user_seconds", "mib")
 Costs = dict[str, dict[str, float]]  # of each stage: seconds, memory and data in MiB
 
 
@@ -81,14 +81,14 @@ def describe(sizes: Sequence[float], costs: Sequence[Sequence[Costs]]) -> dict[s
 def table(name: str, found: dict[str, Any]) -> str:
     """Return what `describe` found, medians and fits, as lines of text."""
     sizes = "".join(f"{size:9.3g}" for size in found["sizes"])
-    lines = [f"{name:24}{sizes}   constant     each  exponent  last slope"]
+    lines = [f"{name:26}{sizes}   constant     each  exponent  last slope"]
     for unit in UNITS:
         for stage, of in found[unit].items():
             medians = "".join(f"{each['median']:9.2f}" for each in of["measured"])
             exponent = "none" if of["exponent"] is None else f"{of['exponent']:.2f}"
             multiple = of.get("multiple_of_data")
             lines.append(
-                f"{stage + ', ' + unit:24}{medians}   {of['constant']:8.2f} {of['each']:8.2f}"
+                f"{stage + ', ' + unit:26}{medians}   {of['constant']:8.2f} {of['each']:8.2f}"
                 f"  {exponent:>8}    {of['last_slope']:8.2f}"
                 + ("" if multiple is None else f"  {multiple:.2f} x data")
             )

@@ -20,6 +20,7 @@ def test_a_process_is_measured_with_the_times_of_its_lines(tmp_path):
     assert text == "b"
     assert second - first > 0.1
     assert found.seconds >= second
+    assert 0 < found.user_seconds < found.seconds - 0.2
     assert found.peak > 2**30
 
 
@@ -34,6 +35,7 @@ def test_stages_are_measured_on_the_images_and_widths_of_a_size(measured_project
     for stage, images in {"preprocess": 80, "train": 60, "evaluate": 20, "plot": 20}.items():
         assert costs[stage]["data"] * 2**20 == pytest.approx(3 * images * 28 * 28 * 4, rel=0.05)
     assert 0 < costs[growth.EPOCH]["seconds"] < costs["train"]["seconds"]
+    assert 0 < costs["fetch"]["user_seconds"] < costs["fetch"]["seconds"]
 
 
 def test_the_parameters_of_a_width_are_those_of_its_matrices_and_biases(monkeypatch):
@@ -108,7 +110,7 @@ def test_growth_prints_and_writes_each_section(measured_project, monkeypatch, ca
         return dict.fromkeys(growth.STAGES, cost) | {growth.EPOCH: {"seconds": width}}
 
     monkeypatch.setattr(growth, "run_size", run_size)
-    monkeypatch.setattr(process, "run", lambda *_: process.Measured(3.0, 700 * 2**20, []))
+    monkeypatch.setattr(process, "run", lambda *_: process.Measured(3.0, 2.0, 700 * 2**20, []))
     monkeypatch.setattr(sys, "argv", ["growth", "--rounds", "2"])
     growth.main()
     found = json.loads((measured_project / "docs/bench/growth.json").read_text())
