@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import GRAPH, ROOT, STAGES, dvc, make_targets
+from conftest import GRAPH, ROOT, STAGES, dvc, make_targets, run
 
 from versions import lock_file, seeds
 
@@ -56,6 +56,21 @@ def test_the_spread_is_that_of_the_committed_seeds_of_the_committed_pipeline():
     said = " ".join(README.replace("**", "").split())
     assert f"Test accuracy {test}".removesuffix(")") in said
     assert f"validation accuracy {validation.mean:.4f} ± {validation.deviation:.4f}" in said
+
+
+def test_the_network_is_loaded_and_predicts_as_readme_shows(reproduced):
+    shown = re.search(r"```python\n(.+?)```", README, flags=re.DOTALL)[1]
+    program = f"""
+from pathlib import Path
+import numpy
+from fmnist.preprocess import idx
+images = idx.read_images(Path("data/raw/t10k-images-idx3-ubyte"))
+{shown}
+expected = numpy.load("data/predictions.npz")["probabilities"]
+numpy.testing.assert_allclose(probabilities, expected, atol=1e-5)
+"""
+    result = run(reproduced, "python", "-c", program)
+    assert result.returncode == 0, result.stderr
 
 
 def test_every_metric_is_defined():

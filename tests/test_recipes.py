@@ -41,16 +41,36 @@ def test_published_results_are_placed_by_their_cost():
     ]
 
 
+def printed() -> dict[str, str]:
+    """Return the row of each recipe that the benchmark prints."""
+    path = ROOT / "params.yaml"
+    values = parameters.load(path)
+    images = recipes.IMAGES - values["preprocess"]["validation_size"]
+    table = seeds.read(ROOT / seeds.PATH)
+    rows = {}
+    for name in values["recipes"]:
+        found = recipes.cost(parameters.read(f"recipes.{name}", Recipe, path), images)
+        rows[name] = recipes.row_of(name, found, [row for row in table if row.recipe == name])
+    return rows
+
+
 @pytest.mark.parametrize("text", [README, PAGE], ids=["README.md", "docs/recipes.md"])
 def test_the_tables_have_the_rows_that_the_benchmark_prints(text):
-    values = parameters.load(ROOT / "params.yaml")
-    images = recipes.IMAGES - values["preprocess"]["validation_size"]
-    for name in values["recipes"]:
-        path = ROOT / "params.yaml"
-        found = recipes.cost(parameters.read(f"recipes.{name}", Recipe, path), images)
-        rows = [row for row in seeds.read(ROOT / seeds.PATH) if row.recipe == name]
-        printed = recipes.row_of(name, found, rows)
-        assert f"\n{printed} " in text, printed
+    for row in printed().values():
+        assert f"\n{row} " in text, row
+
+
+def test_the_comment_on_each_recipe_tells_its_figures():
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    text = " ".join(line.strip().removeprefix("# ") for line in lines)
+    for name, row in printed().items():
+        _, _, plain, flips, count, trained, multiply_adds, *_ = map(str.strip, row.split("|"))
+        told = (
+            f"Test accuracy {plain}, with flips {flips} ({count} seeds); {trained} parameters,"
+            f" {multiply_adds} multiply-adds an image"
+        )
+        comment = text[text.index(f" {name}: ") :]
+        assert told in comment[: comment.index("network:")], told
 
 
 def test_the_log_of_evaluations_is_the_table_of_seeds():
