@@ -33,10 +33,11 @@ gate: install ## refuse a change that is worse beyond noise, or committed withou
 	python -m commands.gate $(call option,BASE,--base)
 
 sweep: install-sweep ## train with many values, on one machine or many (SPACE=sweeps/….yaml CORES=all ADDRESS=)
+	dvc repro --quiet preprocess
 	python -m commands.sweep $(call option,SPACE,--space) $(call option,CORES,--cores) \
 	  $(call option,ADDRESS,--address)
 
-apply: install-sweep ## put a trial of a sweep into params.yaml (SPACE=sweeps/….yaml TRIAL=…)
+apply: install ## put a trial of a sweep into params.yaml (SPACE=sweeps/….yaml TRIAL=…)
 	python -m commands.apply $(call option,SPACE,--space) $(call option,TRIAL,--trial)
 
 pull: install-share ## get what dvc.lock records from the DVC remote, if there is one

@@ -1,9 +1,9 @@
 """How many trials an hour a sweep makes on one core and on two, and what handing them out costs.
 
 The same trials of the default recipe, about 20 seconds each on one thread, run in turn on one core
-and on two. A rate is that of the trials after each worker's first, which waits for TensorFlow. What
-handing out costs is the time between two ends on one core, without what the trial itself took. Then
-many tiny trials, over few images, show whether memory or time grows with their number.
+and on two. A rate leaves out the first trials, as many as there are workers, with which it starts.
+What handing out costs is the time between two ends on one core, without what the trial itself took.
+Then many tiny trials, over few images, show whether memory or time grows with their number.
 
 Reads       HEAD, data/prepared/{train,validation}.npz
 Writes      docs/bench/sweep.json
@@ -124,7 +124,7 @@ def run(
 
 
 def rate(ends: list[float], workers: int) -> float:
-    """Return trials an hour, from the end of the last worker's first trial on."""
+    """Return trials an hour, of those that end after as many as there are workers."""
     return 3600 * (len(ends) - workers) / (ends[-1] - ends[workers - 1])
 
 

@@ -9,15 +9,17 @@ import argparse
 import csv
 import io
 import json
-from collections.abc import Iterable
+import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
+from commands.sweep import key
 from fmnist import command, files, parameters
 from fmnist.command import InputError
+from tuning.space import SEED, Sweep
 from versions import nested
 
 
@@ -27,29 +29,54 @@ def main() -> None:
     parser.add_argument("--space", type=Path, required=True, help="sweeps/<name>.yaml")
     parser.add_argument("--trial", type=int, required=True, help="its number")
     arguments = parser.parse_args()
-    from tuning.space import SEED, Sweep
-
     sweep = Sweep(arguments.space, parameters.load())
     table = arguments.space.with_suffix("") / "trials.csv"
-    values = sweep.space.fixed | _values(table, sweep.space.parameters, arguments.trial)
+    trial = _line(table, arguments.trial)
+    if missing := sorted(sweep.space.parameters.keys() - trial.keys()):
+        raise InputError(
+            f"{table}: expected columns for all parameters of {arguments.space}, found none for"
+            f" {', '.join(missing)}; `make sweep` writes them"
+        )
+    varied = {name: json.loads(trial[name]) for name in sweep.space.parameters}
+    values = sweep.space.fixed | varied
     sweep.recipe(values)
-    changes = {
-        f"train.{SEED}" if key == SEED else f"recipes.{sweep.space.recipe}.{key}": value
-        for key, value in values.items()
-    }
-    write(changes | {"train.recipe": sweep.space.recipe})
-    print(f"{parameters.PATH}: trial {arguments.trial}; `dvc repro` trains it")
+    if trial["key"] != _key(sweep):
+        print(
+            f"warning: {table} may be of another space, recipe, data, code or packages than are"
+            " here: figures may differ from its own",
+            file=sys.stderr,
+        )
+    recipe = sweep.space.recipe
+    write(
+        {
+            f"train.{SEED}" if name == SEED else f"recipes.{recipe}.{name}": value
+            for name, value in values.items()
+        }
+        | {"train.recipe": recipe}
+    )
+    print(f"{parameters.PATH}: trial {arguments.trial}, {trial['state']}; `dvc repro` trains it")
 
 
-def _values(table: Path, names: Iterable[str], trial: int) -> dict[str, Any]:
-    """Return the values of a trial, by their keys."""
+def _line(table: Path, trial: int) -> dict[str, str]:
+    """Return the line of a trial; the last one, if the sweep is not at its end."""
     if not table.exists():
         raise InputError(f"{table}: no such file; `make sweep` writes it")
-    lines = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
-    for line in lines:
-        if line["trial"] == str(trial):
-            return {name: json.loads(line[name]) for name in names}
-    raise InputError(f"--trial: expected one of the {len(lines)} trials of {table}, found {trial}")
+    text = table.read_text(encoding="utf-8")
+    whole_lines = text[: text.rfind("\n") + 1]
+    found = {line["trial"]: line for line in csv.DictReader(io.StringIO(whole_lines))}
+    if str(trial) not in found:
+        raise InputError(
+            f"--trial: expected one of the {len(found)} trials of {table}, found {trial}"
+        )
+    return found[str(trial)]
+
+
+def _key(sweep: Sweep) -> str | None:
+    """Return the key of trials of what is here; None without data."""
+    try:
+        return key(sweep.decisive)
+    except FileNotFoundError:
+        return None
 
 
 def write(changes: dict[str, Any], path: Path = parameters.PATH) -> None:
@@ -62,9 +89,9 @@ def write(changes: dict[str, Any], path: Path = parameters.PATH) -> None:
         type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
     )  # where ruamel would write nothing
     everything = yaml.load(path.read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        if nested.get(everything, key) != value:
-            nested.put(everything, key, _in_brackets(value))
+    for name, value in changes.items():
+        if nested.get(everything, name) != value:
+            nested.put(everything, name, _in_brackets(value))
     text = io.StringIO()
     yaml.dump(everything, text)
     files.write_text(path, text.getvalue())

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from fmnist import command, contract, parameters, pins
 from fmnist.command import InputError
+from stages.train import TRAIN, VALIDATION
 
-TRAIN, VALIDATION = Path("data/prepared/train.npz"), Path("data/prepared/validation.npz")
-STATES = Path(".sweeps")
+STATES = Path(".sweeps")  # of paused trials, below the key of what decided them
 
 
 def main() -> None:
@@ -53,7 +53,8 @@ def main() -> None:
     train = Images.load(TRAIN)
     validation = Images.load(VALIDATION, like=train)
     folder = arguments.space.with_suffix("")
-    states = STATES / folder.name
+    decisive = key(sweep.decisive)
+    states = STATES / decisive
     states.mkdir(parents=True, exist_ok=True)
     lock = os.open(states, os.O_RDONLY)  # which the system lifts however the process ends
     try:
@@ -63,7 +64,7 @@ def main() -> None:
             f"{arguments.space}: expected no other run of this sweep here, found one; wait until it"
             " has ended, or end it"
         ) from None
-    table = Table(folder, sweep.space.parameters, key(sweep.decisive))
+    table = Table(folder, sweep.space.parameters, decisive)
     threads = sweep.base["threads"]
     with Cluster(arguments.address, arguments.cores, threads, (train, validation)) as cluster:
         for node in cluster.refused:
@@ -73,7 +74,7 @@ def main() -> None:
         run(sweep, plan, table, cluster, states, live)
     table.put_in_order()
     shutil.rmtree(states, ignore_errors=True)
-    report.write(sweep, table, f"make sweep SPACE={arguments.space}")
+    report.write(sweep, table, len(validation.labels), f"make sweep SPACE={arguments.space}")
     print(f"{folder / 'report.md'}: what it found")
 
 

@@ -4,11 +4,11 @@ import sys
 
 import pytest
 from test_space import sweep
-from test_trials import SCORES, TRIALS, table
+from test_trials import TRIALS, table
 
 pytest.importorskip("optuna", reason="needs `make install-sweep`")
 
-from tuning.live import Live, best
+from tuning.live import Live
 
 
 def live(folder) -> tuple:
@@ -53,10 +53,13 @@ def test_on_a_terminal_the_table_takes_its_own_place(tmp_path, capsys, monkeypat
     assert last == "running: 1  1 of 5 ended, about 3 s left"
 
 
-def test_the_best_come_first_and_only_what_was_trained_to_the_end(tmp_path):
-    trials = table(tmp_path / "results")
-    better = {name: figure + 0.1 for name, figure in SCORES.items()}
-    trials.add(*TRIALS, type(TRIALS[0])(3, {"network.units": []}, "finished", better, [], 1.0))
-    assert [trial.number for trial in best(trials, sweep(tmp_path).space)] == [3, 0]
-    by_loss = sweep(tmp_path, objective="val_loss").space
-    assert [trial.number for trial in best(trials, by_loss)] == [0, 3]
+def test_on_a_terminal_no_line_is_longer_than_it_is_wide(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    show, trials = live(tmp_path)
+    trials.add(*TRIALS)
+    show([0, 1])
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first == "trial 0    finished val_accuracy 0.7500"
+    assert second.startswith("trial 1    paused")
+    assert last == "running: 0, 1  2 of 5 ended, 1 without "

@@ -1,6 +1,7 @@
 """Which trials a sweep makes, in which order, and how far each is trained."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from test_space import RANDOM, sweep
@@ -16,12 +17,14 @@ HALVING = {"min_epochs": 1, "reduction_factor": 2}
 SEEDS = {"seed": {"choices": [0, 1, 2, 3, 4, 5, 6, 7]}}
 
 
-def trained(job: search.Job, epochs: int, accuracy: float) -> Trial:
-    """Return a trial after a job; it has the same accuracy in all epochs."""
+def trained(job: search.Job, epochs: int, first: float, later: float | None = None) -> Trial:
+    """Return a trial after a job, with its accuracy in the first epoch and in all later ones."""
     reached = min(job.until, epochs)
-    row = {"accuracy": 0.5, "loss": 1.0, "val_accuracy": accuracy, "val_loss": 1 - accuracy}
-    history = [{"epoch": epoch, **row} for epoch in range(1, reached + 1)]
-    scores = {"val_accuracy": accuracy, "val_loss": 1 - accuracy}
+    history = []
+    for epoch in range(1, reached + 1):
+        accuracy = first if later is None or epoch == 1 else later
+        scores = {"val_accuracy": accuracy, "val_loss": 1 - accuracy}
+        history.append({"epoch": epoch, "accuracy": 0.5, "loss": 1.0, **scores})
     state = FINISHED if reached == epochs else PAUSED
     return Trial(job.number, job.values, state, scores, history, 1.0)
 
@@ -29,7 +32,11 @@ def trained(job: search.Job, epochs: int, accuracy: float) -> Trial:
 def carry_out(
     plan: search.Search, epochs: int, accuracy, at_once: int = 1, last_first=False
 ) -> dict:
-    """Train all, ``at_once`` at a time; return the trials by their numbers."""
+    """Train all, ``at_once`` at a time; return the trials by their numbers.
+
+    Args:
+        accuracy: a function of a job: in all epochs, or a pair, in the first and in later ones.
+    """
     found, running = {}, []
     while True:
         while len(running) < at_once and (job := plan.next()):
@@ -37,7 +44,8 @@ def carry_out(
         if not running:
             return found
         job = running.pop(-1 if last_first else 0)
-        trials = [trained(job, epochs, accuracy(job))]
+        reached = accuracy(job)
+        trials = [trained(job, epochs, *(reached if isinstance(reached, tuple) else (reached,)))]
         while trials:
             trial = trials.pop()
             found[trial.number] = trial
@@ -58,6 +66,37 @@ def test_halving_keeps_the_better_half_of_each_rung(tmp_path):
     found = carry_out(search.start(space), 4, lambda job: job.number / 10)
     assert [found[number].epochs for number in range(8)] == [1, 1, 1, 1, 2, 2, 4, 4]
     assert [found[number].state for number in range(8)] == [STOPPED] * 6 + [FINISHED] * 2
+
+
+def test_a_rung_compares_what_the_trials_had_at_its_epoch(tmp_path):
+    space = sweep(tmp_path, successive_halving=HALVING, parameters=SEEDS)
+    found = carry_out(search.start(space), 4, lambda job: (job.number / 10, 1 - job.number / 10))
+    assert [found[number].epochs for number in range(8)] == [1, 1, 1, 1, 4, 4, 2, 2]
+
+
+def test_a_trial_that_fails_later_changes_nothing_that_was_decided_before(tmp_path):
+    space = sweep(tmp_path, successive_halving=HALVING, parameters=SEEDS)
+    plan = search.start(space)
+    for job in [plan.next() for _ in range(8)]:
+        plan.record(trained(job, 4, job.number / 10))
+    for trial in plan.stopped():
+        plan.record(trial)
+    goes_on = [plan.next() for _ in range(4)]
+    assert [job.number for job in goes_on] == [7, 6, 5, 4]
+    before = trained(goes_on[0]._replace(until=1), 4, 0.7)
+    plan.record(replace(before, state=FAILED, scores={}, error="diverged in epoch 2"))
+    for job in goes_on[1:]:
+        plan.record(trained(job, 4, job.number / 10))
+    assert [trial.number for trial in plan.stopped()] == [4]
+    assert [plan.next().number, plan.next().number] == [6, 5]
+    assert plan.next() is None
+
+
+def test_a_trial_with_other_values_than_this_search_has_is_refused(tmp_path):
+    plan = search.start(sweep(tmp_path, parameters=SEEDS))
+    trial = trained(plan.next(), 4, 0.5)
+    with pytest.raises(InputError, match="expected trial 0 .*{'seed': 0}, found {'seed': 9}"):
+        plan.record(replace(trial, values={"seed": 9}))
 
 
 def test_a_loss_is_better_when_it_is_lower(tmp_path):
@@ -161,11 +200,35 @@ def test_a_model_comes_nearer_to_the_best_value(tmp_path):
 
 
 def test_a_model_based_search_goes_on_without_repeating_a_trial(tmp_path):
-    first = carry_out(model_based(tmp_path, 12), 4, near_a_hundredth)
+    first = carry_out(model_based(tmp_path, 5), 4, near_a_hundredth)  # all still at random
     plan = model_based(tmp_path, 20)
     for trial in first.values():
         plan.record(trial)
     rest = carry_out(plan, 4, near_a_hundredth)
-    assert sorted(rest) == list(range(12, 20))
+    assert sorted(rest) == list(range(5, 20))
     rates = [trial.values["optimizer.learning_rate"] for trial in (first | rest).values()]
     assert len(set(rates)) == 20
+
+
+def test_the_best_come_first_finished_ones_before_those_that_were_stopped(tmp_path):
+    jobs = [
+        search.Job(number, {"seed": number}, until) for number, until in enumerate((4, 4, 2, 1))
+    ]
+    trials = [
+        trained(job, 4, accuracy) for job, accuracy in zip(jobs, (0.5, 0.6, 0.8, 0.9), strict=True)
+    ]
+    failed = Trial(4, {"seed": 4}, FAILED, {}, [], 1.0, "diverged")
+    space = sweep(tmp_path).space
+    assert [trial.number for trial in search.best([*trials, failed], space)] == [1, 0, 2, 3]
+    by_loss = sweep(tmp_path, objective="val_loss").space
+    assert [trial.number for trial in search.best(trials, by_loss)] == [1, 0, 2, 3]
+    assert [trial.number for trial in search.compared(trials, space)] == [0, 1]
+
+
+def test_trials_of_successive_halving_are_compared_at_its_first_rung(tmp_path):
+    space = sweep(tmp_path, successive_halving=HALVING, parameters=SEEDS)
+    found = carry_out(search.start(space), 4, lambda job: (job.number / 10, 1 - job.number / 10))
+    compared = search.compared(found.values(), space.space)
+    assert {trial.number: trial.scores["val_accuracy"] for trial in compared} == {
+        number: number / 10 for number in range(8)
+    }

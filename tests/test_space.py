@@ -49,6 +49,38 @@ def test_a_step_makes_points_of_a_range(tmp_path):
     assert [point["batch_size"] for point in found] == [16, 40, 64]
 
 
+def test_a_step_that_is_no_binary_fraction_does_not_go_beyond_the_range(tmp_path):
+    rates = {"optimizer.learning_rate": {"low": 0.1, "high": 0.3, "step": 0.1}}
+    found = sweep(tmp_path, parameters=rates).grid()
+    assert [point["optimizer.learning_rate"] for point in found] == [0.1, 0.2, 0.3]
+
+
+def test_a_parameter_may_be_varied_that_only_is_there_by_what_is_fixed(tmp_path):
+    changes = {
+        "fixed": {"augmentation": {"flip": True, "shift": 0, "erase": 0}},
+        "parameters": {"augmentation.shift": {"choices": [0, 2]}},
+    }
+    recipe, _ = sweep(tmp_path, **changes).recipe({"augmentation.shift": 2})
+    assert recipe.augmentation.shift == 2
+
+
+def test_what_params_yaml_says_of_a_varied_parameter_decides_nothing(tmp_path):
+    before = sweep(tmp_path)
+    optimizer = RECIPES["mlp"]["optimizer"] | {"learning_rate": 0.5}
+    applied = RECIPES["mlp"] | {"optimizer": optimizer, "epochs": 4}
+    after = Sweep(before.path, {"recipes": {"mlp": applied}, "train": {"seed": 2}})
+    assert after.decisive == before.decisive
+    other = Sweep(before.path, VALUES | {"recipes": {"mlp": applied | {"batch_size": 7}}})
+    assert other.decisive != before.decisive
+
+
+def test_a_fault_of_params_yaml_is_told_as_one(tmp_path):
+    path = sweep(tmp_path).path
+    recipes = {"mlp": RECIPES["mlp"] | {"batch_size": 0}}
+    with pytest.raises(InputError, match="^params.yaml: recipes.mlp.batch_size: expected to be"):
+        Sweep(path, VALUES | {"recipes": recipes})
+
+
 def test_a_trial_is_the_recipe_with_what_is_fixed_and_what_is_varied(tmp_path):
     recipe, seed = sweep(tmp_path).recipe({"network.units": [7], "seed": 5})
     assert (recipe.epochs, recipe.network.units, seed) == (4, [7], 5)
@@ -83,10 +115,29 @@ def test_a_trial_is_the_recipe_with_what_is_fixed_and_what_is_varied(tmp_path):
         (varied(low=0.1), "expected low and high, found low 0.1 and high None"),
         (varied(low=0.1, high=1, choices=[1]), "expected either choices, or low and high"),
         (varied(low=0, high=1, log=True), "expected low above 0 and no step where log is true"),
-        (varied(choices=[0.1, "fast"]), "optimizer.learning_rate: expected .*number, found 'fast'"),
+        (varied(low="16", high=64), "learning_rate.low: expected a number, found '16'"),
+        (varied(low=[1], high=64), r"learning_rate.low: expected a number, found \[1\]"),
+        (varied(low=1, high=2, step=0), "learning_rate: expected a step above 0, found 0"),
+        (
+            varied(choices=[0.1, "fast"]),
+            "parameters.optimizer.learning_rate: expected .*number, found 'fast'",
+        ),
         (
             varied(low=-1, high=1),
-            "optimizer.learning_rate: expected to be greater than 0, found -1",
+            "parameters.optimizer.learning_rate: expected to be greater than 0, found -1",
+        ),
+        ({"fixed": {"epochs": 0}}, "fixed.epochs: expected to be greater than 0, found 0"),
+        (
+            {"search": RANDOM | {"seed": 2**32}},
+            "search.seed: expected to be less than 4294967296, found 4294967296",
+        ),
+        (
+            {"search": RANDOM, "parameters": {"batch_size": {"low": 16, "high": 64, "step": 0.5}}},
+            "parameters.batch_size.step: expected a whole number, as low is, found 0.5",
+        ),
+        (
+            {"parameters": {"optimizer.learning_rate": {"low": 0.1, "high": 1, "log": True}}},
+            "learning_rate: expected choices in a grid, found 0.1 to 1",
         ),
         ({"parameters": {"seed": {"choices": [-1]}}}, "seed: expected .*, found -1"),
         (

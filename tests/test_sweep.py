@@ -97,10 +97,13 @@ def test_a_trial_is_put_into_params_yaml_and_nothing_else_changes(project):
     table = project / "sweeps" / "tried" / "trials.csv"
     table.parent.mkdir()
     table.write_text(
-        'trial,optimizer.learning_rate,network.units,seed\n0,0.5,"[30]",0\n1,1e-05,"[20, 10]",7\n'
+        "trial,state,optimizer.learning_rate,network.units,seed,key\n"
+        '0,paused,0.5,"[30]",0,k\n1,paused,1,[],1,k\n1,stopped,1e-05,"[20, 10]",7,k\n1,stopped,0.'
     )
     apply = ("python", "-m", "commands.apply", "--space", "sweeps/tried.yaml", "--trial")
-    assert run(project, *apply, "1").returncode == 0
+    applied = run(project, *apply, "1")
+    assert applied.stdout == "params.yaml: trial 1, stopped; `dvc repro` trains it\n"
+    assert "warning: sweeps/tried/trials.csv may be of another space" in applied.stderr
     after = (project / "params.yaml").read_text().splitlines()
     changed = [
         new.split("#")[0].strip() for old, new in zip(before, after, strict=True) if old != new
@@ -115,9 +118,12 @@ def test_a_trial_is_put_into_params_yaml_and_nothing_else_changes(project):
     assert run(project, "python", "-m", "commands.check").returncode == 0
     refused = run(project, *apply, "2")
     assert refused.returncode == 2
-    assert (
-        "--trial: expected one of the 2 trials of sweeps/tried/trials.csv, found 2"
-        in refused.stderr
+    assert "--trial: expected one of the 2 trials of sweeps/tried/trials.csv" in refused.stderr
+    write_space(project, parameters=SPACE["parameters"] | {"batch_size": {"choices": [1]}})
+    refused = run(project, *apply, "1")
+    assert refused.returncode == 2
+    assert "expected columns for all parameters of sweeps/tried.yaml, found none for batch" in (
+        refused.stderr
     )
 
 
@@ -152,7 +158,8 @@ def test_the_best_and_the_worst_trial_are_what_dvc_repro_gives(swept):
     finished = [line for line in ranked if line["state"] == "finished"]
     for trial in {line["trial"]: line for line in (ranked[0], *finished)}.values():
         apply = ("--space", "sweeps/tried.yaml", "--trial", trial["trial"])
-        assert run(swept, "python", "-m", "commands.apply", *apply).returncode == 0
+        applied = run(swept, "python", "-m", "commands.apply", *apply)
+        assert (applied.returncode, applied.stderr) == (0, "")
         dvc(swept, "repro", "train")
         history = csv.DictReader((swept / "plots" / "history.csv").read_text().splitlines())
         rows = [dict(row, trial=trial["trial"]) for row in history]
@@ -169,6 +176,7 @@ def test_the_best_and_the_worst_trial_are_what_dvc_repro_gives(swept):
     for picture in ("parameters", "parallel_coordinates", "cost"):
         assert (swept / "sweeps" / "tried" / f"{picture}.png").stat().st_size > 5000
         assert f"({picture}.png)" in report
+    assert "trial " not in sweep(swept)  # params.yaml has another trial now; this space is the same
 
 
 class Running:
@@ -212,7 +220,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table(to_swee
         ended = now
     sweep(to_sweep)
     assert results(to_sweep) == results(undisturbed)
-    assert not (to_sweep / ".sweeps" / "tried").exists()
+    assert not list((to_sweep / ".sweeps").iterdir())
     assert "trial " not in sweep(to_sweep)  # there is nothing left to do
     assert results(to_sweep) == results(undisturbed)
     _, alive = psutil.wait_procs(started, PATIENCE)
@@ -220,13 +228,14 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table(to_swee
 
 
 @pytest.mark.slow
-def test_a_second_run_of_a_sweep_is_refused_and_an_interrupted_one_says_how_to_go_on(to_sweep):
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_run_is_refused_and_an_interrupted_one_says_how_to_go_on(to_sweep, ending):
     running = Running(to_sweep)
     running.wait_for_more()
     second = run(to_sweep, *COMMAND)
     assert second.returncode == 2
     assert "expected no other run of this sweep here, found one" in second.stderr
-    os.kill(running.process.pid, signal.SIGINT)
+    os.kill(running.process.pid, ending)
     said, _ = running.process.communicate(timeout=PATIENCE)
     assert running.process.returncode == 130
     assert said.endswith(

@@ -23,6 +23,5 @@ def test_trials_are_run_and_timed_and_their_memory_is_looked_at(project, monkeyp
     sizes = []
     seconds, ends = sweep.run(1, 2, 1, images=13, sizes=sizes)
     assert len(seconds) == len(ends) == 2
-    assert ends == sorted(ends)
     assert sweep.overhead(seconds, ends)[0] > 0
     assert max(size for _, size in sizes) > 300  # TensorFlow's, in MiB

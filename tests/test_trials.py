@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fmnist.command import InputError
-from tuning.trials import FAILED, FINISHED, PAUSED, Table, Trial
+from tuning.trials import FAILED, FINISHED, LOST, PAUSED, Table, Trial
 
 ROW = {"accuracy": 0.5, "loss": 1.0, "val_accuracy": 0.75, "val_loss": 0.5}
 HISTORY = [{"epoch": epoch, **ROW} for epoch in (1, 2)]
@@ -56,6 +56,26 @@ def test_files_are_the_same_in_whatever_order_trials_end(tmp_path):
         table(tmp_path / name)
         contents.append({path.name: path.read_text() for path in (tmp_path / name).iterdir()})
     assert contents[0] == contents[1]
+
+
+def test_a_parameter_may_be_called_epochs(tmp_path):
+    trial = replace(TRIALS[2], values={"epochs": 7})
+    Table(tmp_path, ["epochs"], "k").add(trial)
+    assert Table(tmp_path, ["epochs"], "k").trials == {2: trial}
+
+
+def test_a_trial_that_was_lost_is_as_it_was_when_it_was_paused():
+    lost = replace(TRIALS[1], state=LOST, scores={}, error="3 workers died with it")
+    assert lost.paused() == TRIALS[1]
+
+
+@pytest.mark.parametrize("name", ["trials.csv", "history.csv"])
+def test_a_damaged_cell_is_refused(tmp_path, name):
+    table(tmp_path).add(*TRIALS)
+    path = tmp_path / name
+    path.write_text(path.read_text().replace("0.75", "good"))
+    with pytest.raises(InputError, match=r"trials.csv, history.csv: expected lines .*'good'"):
+        table(tmp_path)
 
 
 def test_trials_that_something_else_decided_are_refused(tmp_path):

@@ -6,6 +6,7 @@ travel to a node once, through Ray's object store; the code is the run's own sna
 
 import io
 import os
+import signal
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,17 +15,18 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fmnist.command import InputError
 from fmnist.dataset import Images
 from tuning import worker
-from tuning.outcome import Outcome
+from tuning.outcome import Lost, Outcome
 from tuning.search import Job
 
-# TensorFlow keeps what XLA has compiled, 11 MB for a trial of mlp, as long as its process lives.
-TRIALS_OF_A_WORKER = 25
+# TensorFlow keeps what XLA has compiled, 11 MB for a job of mlp, as long as its process lives.
+JOBS_OF_A_WORKER = 25
+PATIENCE = 120  # seconds in which a worker has to be there; others may hold its cores
 SNAPSHOT = ("fmnist", "tuning", "pyproject.toml")
 
 
@@ -32,7 +34,7 @@ class Cluster:
     """Workers on all nodes whose results would be those of the stage.
 
     Attributes:
-        refused: the nodes that are left out, each with the reason.
+        refused: nodes and workers that are left out, each with the reason.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Cluster:
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
         cloudpickle.register_pickle_by_value(worker)
+        on_termination = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(
                 address=address or "local",
@@ -62,21 +65,26 @@ class Cluster:
                 log_to_driver=False,
                 logging_level="ERROR",
             )
-        except ConnectionError as error:
-            raise InputError(f"--address: expected a Ray cluster at {address}: {error}") from None
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"--address: expected a Ray cluster of this version at {address}: {reason}"
+            ) from None
+        signal.signal(signal.SIGTERM, on_termination)  # which Ray has replaced
         self._threads = threads
         self._code = ray.put(snapshot())
         self._splits = [ray.put(split) for split in splits]
         self._running: dict[ray.ObjectRef, tuple[Job, _Place]] = {}
         self._free: list[_Place] = []
         self.refused: list[str] = []
+        started: list[tuple[str, _Place]] = []
         for node in _nodes():
             if reason := self._refusal(node["NodeID"]):
-                name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                self.refused.append(f"{name}: {reason}")
+                self.refused.append(f"{_name(node)}: {reason}")
                 continue
             for _ in range(int(node["Resources"].get("CPU", 0)) // threads):
-                self._free.append(self._place(node["NodeID"]))
+                started.append((_name(node), self._place(node["NodeID"])))
+        self._take_in(started)
         if not self._free:
             raise InputError(
                 f"expected a node with {threads} cores, the pinned packages and a processor of the"
@@ -103,58 +111,75 @@ class Cluster:
     def submit(self, job: Job, settings: dict[str, Any], seed: int, state: bytes | None) -> None:
         """Let an idle worker train a trial; see `tuning.trial.train`."""
         place = self._free.pop(0)
-        place.trials += 1
+        place.jobs += 1
         future = place.worker.train.remote(settings, seed, job.until, *self._splits, state)
         self._running[future] = job, place
 
-    def ended(self, patience: float) -> Iterator[tuple[Job, Outcome | None]]:
-        """Yield trials that come to an end within some seconds; None if their worker has died."""
+    def ended(self, patience: float) -> Iterator[tuple[Job, Outcome | Lost]]:
+        """Yield trials that come to an end within some seconds.
+
+        Raises:
+            InputError: no node is left.
+        """
         done, _ = ray.wait(list(self._running), timeout=patience)
         for future in done:
             job, place = self._running.pop(future)
             try:
                 outcome = ray.get(future)
-            except (RayActorError, WorkerCrashedError):
-                self._replace_worker(place.node)
-                yield job, None
-            except RayTaskError as error:
-                raise error.cause from None
-            else:
-                if place.trials == TRIALS_OF_A_WORKER:
-                    ray.kill(place.worker)
-                    place = self._place(place.node)
+            except RayError as error:  # the worker is gone, or has raised what no trial should
+                alive = {node["NodeID"] for node in _nodes()}
+                self._free = [free for free in self._free if free.node in alive]
+                outcome = Lost(_last_line(error), node_lives=place.node in alive)
+            if isinstance(outcome, Outcome) and place.jobs < JOBS_OF_A_WORKER:
                 self._free.append(place)
-                yield job, outcome
-
-    def _place(self, node: str) -> "_Place":
-        return _Place(node, _worker(node, self._threads, self._code, self._threads))
-
-    def _replace_worker(self, node: str) -> None:
-        """Start another worker in the place of one that died, unless its node is gone too."""
-        if any(node == alive["NodeID"] for alive in _nodes()):
-            self._free.append(self._place(node))
+            elif isinstance(outcome, Outcome) or outcome.node_lives:
+                ray.kill(place.worker)
+                self._free.append(self._place(place.node))
+            yield job, outcome
         if not self._free and not self._running:
             raise InputError(
                 "the last node of the cluster is gone; finished trials are kept: run this again"
             )
 
+    def _place(self, node: str) -> "_Place":
+        return _Place(node, _worker(node, self._threads, self._code, self._threads))
+
+    def _take_in(self, started: list[tuple[str, "_Place"]]) -> None:
+        """Use the workers that are there soon; leave the others out."""
+        futures = [place.worker.ready.remote() for _, place in started]
+        ready, _ = (
+            ray.wait(futures, num_returns=len(futures), timeout=PATIENCE) if futures else ([], [])
+        )
+        for future, (name, place) in zip(futures, started, strict=True):
+            reason = f"no worker within {PATIENCE} s; are its cores in use?"
+            if future in ready:
+                try:
+                    ray.get(future)
+                except RayError as error:
+                    reason = f"no worker starts: {_last_line(error)}"
+                else:
+                    self._free.append(place)
+                    continue
+            ray.kill(place.worker)
+            self.refused.append(f"{name}: {reason}")
+
     def _refusal(self, node: str) -> str | None:
         probe = _worker(node, 0, self._code, None)
         try:
             return ray.get(probe.refusal.remote())
-        except RayActorError as error:
-            return f"no worker starts: {' '.join(str(error).split())}"
+        except RayError as error:
+            return f"no worker starts: {_last_line(error)}"
         finally:
             ray.kill(probe)
 
 
 @dataclass
 class _Place:
-    """Cores of a node, the worker that has them, and how many trials it was given."""
+    """Cores of a node, the worker that has them, and how many jobs it was given."""
 
     node: str
     worker: Any
-    trials: int = 0
+    jobs: int = 0
 
 
 def snapshot() -> bytes:
@@ -172,6 +197,15 @@ def snapshot() -> bytes:
 
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _name(node: dict[str, Any]) -> str:
+    return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+
+
+def _last_line(error: RayError) -> str:
+    """Return what an error ends on; before it Ray puts where it came from."""
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def _worker(node: str, cores: int, code: ray.ObjectRef, threads: int | None) -> Any:

@@ -1,10 +1,11 @@
 """How a sweep goes: a table that renews itself on a terminal, a line for each trial in a log."""
 
+import shutil
 import sys
 
-from tuning.search import cost
+from tuning.search import best
 from tuning.space import Space
-from tuning.trials import FINISHED, PAUSED, Table, Trial
+from tuning.trials import PAUSED, Table, Trial
 
 SHOWN = 5  # of the best trials
 
@@ -28,31 +29,35 @@ class Live:
                 print(f"{_line(trial)}  {self._left()}", flush=True)
 
     def _renew(self, running: list[int]) -> None:
-        lines = [_line(trial) for trial in best(self._table, self._space)[:SHOWN]]
+        trials = self._table.trials.values()
+        lines = [_line(trial) for trial in best(trials, self._space)[:SHOWN]]
         lines += [f"running: {', '.join(map(str, running)) or 'none'}  {self._left()}"]
+        # A longer one would take two lines of the terminal, and the next table the wrong place.
+        lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
         above = f"\x1b[{self._height}F\x1b[J" if self._height else ""
         print(above + "\n".join(lines), flush=True)
         self._height = len(lines)
 
     def _left(self) -> str:
-        ended = [trial for trial in self._table.trials.values() if trial.state != PAUSED]
+        ended = [
+            trial
+            for trial in self._table.trials.values()
+            if trial.state != PAUSED and trial.number < self._count
+        ]
         text = f"{len(ended)} of {self._count} ended"
+        if bad := sum(not trial.scores for trial in ended):
+            text += f", {bad} without figures"
         if not ended or len(ended) == self._count:
             return text
         each = sum(trial.seconds for trial in ended) / len(ended)
         return f"{text}, about {each * (self._count - len(ended)) / self._workers:.0f} s left"
 
 
-def best(table: Table, space: Space) -> list[Trial]:
-    """Return the finished trials, the best first."""
-    finished = [trial for trial in table.trials.values() if trial.state == FINISHED]
-    return sorted(
-        finished, key=lambda trial: (cost(trial.scores[space.objective], space), trial.number)
-    )
-
-
 def _line(trial: Trial) -> str:
-    values = "  ".join(f"{key} {value}" for key, value in trial.values.items())
+    values = "  ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in trial.values.items()
+    )
     figures = "  ".join(f"{name} {figure:.4f}" for name, figure in trial.scores.items())
     return (
         f"trial {trial.number:<4} {trial.state:<8} {figures or trial.error}  {trial.epochs} epochs"

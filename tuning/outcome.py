@@ -13,7 +13,7 @@ class Outcome:
         history: a row for each epoch so far; see `fmnist.train.fit.Fitted`.
         scores: of the saved weights; None before the recipe's last epoch.
         state: an ``.npz`` file to go on from; None when there is nothing to go on with.
-        error: why training failed; None if it did not.
+        error: why training failed, which it would with these values anywhere; None if it did not.
         seconds: that it took.
     """
 
@@ -22,3 +22,16 @@ class Outcome:
     state: bytes | None
     error: str | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A training of which nothing came, for a reason that may lie with its worker.
+
+    Attributes:
+        reason: what Ray says of it.
+        node_lives: whether the worker's machine does, so that the trial may be the cause.
+    """
+
+    reason: str
+    node_lives: bool

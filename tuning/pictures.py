@@ -21,7 +21,7 @@ def parameters(trials: list[Trial], space: Space) -> Figure:
     rows = -(-len(names) // COLUMNS)
     figure = Figure(figsize=(10, 3.2 * rows))
     panels = figure.subplots(rows, min(COLUMNS, len(names)), squeeze=False, sharey=True).flat
-    for axes, name in zip(panels, names, strict=False):
+    for name, axes in zip(names, panels, strict=False):
         places = _axis(axes.xaxis, name, trials, space)
         for state, colour in ((STOPPED, ORANGE), (FINISHED, BLUE)):
             of = [number for number, trial in enumerate(trials) if trial.state == state]
@@ -118,7 +118,9 @@ def _axis(axis: Any, name: str, trials: list[Trial], space: Space) -> list[float
     """Prepare an axis for a parameter, and return where on it each trial is."""
     places, ticks = _places(name, trials, space)
     if ticks:
-        axis.set_ticks(list(ticks), list(ticks.values()), fontsize=9)
+        is_long = sum(map(len, ticks.values())) > 30
+        slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
+        axis.set_ticks(list(ticks), list(ticks.values()), fontsize=9, **slanted)
         axis.axes.margins(x=0.15)
     elif space.parameters[name].log:
         low, high = int(np.floor(min(places))), int(np.ceil(max(places)))

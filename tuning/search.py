@@ -3,15 +3,18 @@
 import json
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import optuna
 
+from fmnist.command import InputError
 from tuning.space import TPE, Grid, Settings, Space, Sweep
-from tuning.trials import FAILED, FINISHED, PAUSED, STOPPED, Trial
+from tuning.trials import FAILED, FIGURES, FINISHED, LOST, PAUSED, STOPPED, Trial
 
 TO_THE_END = sys.maxsize  # epochs: however many the recipe has
+AT_AN_END = (FINISHED, FAILED, LOST)
 
 
 class Job(NamedTuple):
@@ -79,7 +82,17 @@ class InOrder:
         return None
 
     def record(self, trial: Trial) -> None:
-        """See `Search`."""
+        """See `Search`.
+
+        Raises:
+            InputError: a trial of this number has other values here.
+        """
+        if trial.number < self.count and trial.values != self._all[trial.number]:
+            raise InputError(
+                f"expected trial {trial.number} of this space, search and version of Optuna to be"
+                f" {self._all[trial.number]}, found {trial.values}; move the sweep's results away,"
+                " and it begins anew"
+            )
         self._trials[trial.number] = trial
         self._running.discard(trial.number)
 
@@ -104,12 +117,15 @@ class InOrder:
 
     def _reached(self, number: int, until: int) -> bool:
         trial = self._trials.get(number)
-        return trial is not None and (trial.state in (FINISHED, FAILED) or trial.epochs >= until)
+        return trial is not None and (trial.state in AT_AN_END or trial.epochs >= until)
 
     def _rank(self, number: int, until: int) -> float:
-        """Return a number that is lower, the better a trial was at an epoch."""
+        """Return a number that is lower, the better a trial was at an epoch.
+
+        One that failed later keeps its rank there, so that what was decided stays.
+        """
         trial = self._trials[number]
-        if trial.state == FAILED:
+        if trial.epochs < until and trial.state in (FAILED, LOST):
             return math.inf
         figure = trial.history[min(until, trial.epochs) - 1][self._space.objective]
         return cost(figure, self._space)
@@ -141,7 +157,7 @@ class ModelBased:
         self._known[trial.number] = trial
         asked = self._asked.pop(trial.number, None)
         if asked is not None:
-            if trial.state == FAILED:
+            if not trial.scores:
                 self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
             else:
                 self._study.tell(asked, cost(trial.scores[self._space.objective], self._space))
@@ -156,7 +172,7 @@ class ModelBased:
             seed=self._space.search.seed + len(self._known), constant_liar=True
         )
         study = optuna.create_study(sampler=sampler)
-        study.add_trials(frozen(list(self._known.values()), self._space, self._distributions))
+        study.add_trials(as_optuna(list(self._known.values()), self._space, self._distributions))
         return study
 
 
@@ -174,6 +190,33 @@ def rungs(space: Space, epochs: int) -> list[int]:
 def cost(figure: float, space: Space) -> float:
     """Return the objective as what is to be made small."""
     return -figure if space.objective == "val_accuracy" else figure
+
+
+def best(trials: Iterable[Trial], space: Space) -> list[Trial]:
+    """Return the trials that have figures: finished ones first, then by epochs; the best first."""
+
+    def rank(trial: Trial) -> tuple[float, ...]:
+        finished = trial.state == FINISHED
+        epochs = math.inf if finished else trial.epochs
+        return -epochs, cost(trial.scores[space.objective], space), trial.number
+
+    return sorted((trial for trial in trials if trial.scores), key=rank)
+
+
+def compared(trials: Iterable[Trial], space: Space) -> list[Trial]:
+    """Return the trials that can be compared, with figures of equal epochs.
+
+    With successive halving these are of its first rung, which all trials reach; without it, of the
+    saved weights of those that were trained to the end.
+    """
+    if space.successive_halving is None:
+        return [trial for trial in trials if trial.state == FINISHED]
+    first = space.successive_halving.min_epochs
+    return [
+        replace(trial, scores={name: trial.history[first - 1][name] for name in FIGURES})
+        for trial in trials
+        if trial.epochs >= first
+    ]
 
 
 def distributions(sweep: Sweep) -> dict[str, optuna.distributions.BaseDistribution]:
@@ -194,7 +237,7 @@ def distributions(sweep: Sweep) -> dict[str, optuna.distributions.BaseDistributi
     return found
 
 
-def frozen(
+def as_optuna(
     trials: list[Trial],
     space: Space,
     of: dict[str, optuna.distributions.BaseDistribution],

@@ -2,11 +2,12 @@
 
 import copy
 import itertools
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from fmnist import parameters
 from fmnist.command import InputError
@@ -18,13 +19,23 @@ SEED = "seed"  # the one value of a sweep that is not the recipe's, but train's
 Settings = dict[str, Any]
 
 
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"a number, found {value!r}")
+    return value
+
+
+# Pydantic's own union of int and float says twice what is wrong.
+Number = Annotated[Any, AfterValidator(_number)]
+
+
 class Values(Parameters):
     """What a parameter may be: one of ``choices``, or a number from ``low`` to ``high``."""
 
     choices: list[Any] | None = None
-    low: int | float | None = None
-    high: int | float | None = None
-    step: Annotated[int | float, Field(gt=0)] | None = None
+    low: Number = None
+    high: Number = None
+    step: Number = None
     log: bool = False
 
     @model_validator(mode="after")
@@ -42,6 +53,8 @@ class Values(Parameters):
             raise ValueError(f"low and high, found low {self.low} and high {self.high}")
         if self.low >= self.high:
             raise ValueError(f"low below high, found {self.low} and {self.high}: an empty range")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"a step above 0, found {self.step}")
         if self.log and (self.step is not None or self.low <= 0):
             raise ValueError(f"low above 0 and no step where log is true, found low {self.low}")
         return self
@@ -62,7 +75,7 @@ class Random(Parameters):
 
     name: Literal["random"]
     trials: PositiveInt
-    seed: NonNegativeInt
+    seed: Seed
 
 
 class TPE(Parameters):
@@ -74,7 +87,7 @@ class TPE(Parameters):
 
     name: Literal["tpe"]
     trials: PositiveInt
-    seed: NonNegativeInt
+    seed: Seed
 
 
 class SuccessiveHalving(Parameters):
@@ -134,21 +147,26 @@ class Sweep:
             raise InputError(
                 f"{path}: recipe: expected one of {', '.join(recipes)}, found {self.space.recipe!r}"
             )
+        key = f"recipes.{self.space.recipe}"
+        parameters.validate(recipes[self.space.recipe], Recipe, key)
         self.base: Settings = recipes[self.space.recipe] | {SEED: values["train"][SEED]}
-        self._check_keys()
+        self._check_keys("fixed")
         self.base = self.with_values(self.space.fixed)
+        self._check({}, "fixed")
+        self._check_keys("parameters")
         self._check_values()
 
     @property
     def decisive(self) -> Settings:
         """All that decides the figures of a trial of a number, as JSON can hold it.
 
-        How many trials are asked for does not, unless they are compared: more can be added.
+        How many trials are asked for does not, unless they are compared: more can be added. Nor
+        does what params.yaml says of a parameter that is varied.
         """
         space = self.space.model_dump()
         if self.space.successive_halving is None:
             space["search"].pop("trials", None)
-        return {"base": self.base, "space": space}
+        return {"base": self.with_values(dict.fromkeys(self.space.parameters)), "space": space}
 
     def with_values(self, changes: Settings) -> Settings:
         """Return the recipe with its seed, after changes that are named by dotted keys."""
@@ -157,18 +175,20 @@ class Sweep:
             nested.put(settings, key, value)
         return settings
 
-    def recipe(self, changes: Settings) -> tuple[Recipe, int]:
+    def recipe(self, changes: Settings, section: str = "parameters") -> tuple[Recipe, int]:
         """Return the recipe of a trial, checked, and its seed.
+
+        Args:
+            section: of the space, which a fault is told to lie in.
 
         Raises:
             InputError: the values do not fit together.
         """
         settings = self.with_values(changes)
         seed = parameters.validate(
-            {"recipe": self.space.recipe, SEED: settings.pop(SEED)}, Train, "train", self.path
+            {"recipe": self.space.recipe, SEED: settings.pop(SEED)}, Train, section, self.path
         ).seed
-        key = f"recipes.{self.space.recipe}"
-        return parameters.validate(settings, Recipe, key, self.path), seed
+        return parameters.validate(settings, Recipe, section, self.path), seed
 
     def is_whole(self, key: str) -> bool:
         """Return whether a parameter takes whole numbers only, as the recipe's own value does."""
@@ -177,7 +197,7 @@ class Sweep:
             value = value[part]
         values = self.space.parameters[key]
         own = value if isinstance(value, int | float) else values.low
-        return isinstance(own, int) and isinstance(values.low, int)
+        return all(isinstance(number, int) for number in (own, values.low, values.high))
 
     def grid(self) -> list[Settings]:
         """Return every combination, the last parameter changing fastest."""
@@ -191,44 +211,51 @@ class Sweep:
         if values.choices is not None:
             return values.choices
         if values.step is None:
+            wanted = "choices" if values.log else "choices or a step"
             raise InputError(
-                f"{self.path}: parameters.{key}: expected choices or a step in a grid, found"
-                f" {values.low} to {values.high}"
+                f"{self.path}: parameters.{key}: expected {wanted} in a grid, found {values.low} to"
+                f" {values.high}"
             )
         count = int((values.high - values.low) / values.step + 1e-9) + 1
-        return [values.low + number * values.step for number in range(count)]
+        return [round(values.low + number * values.step, 12) for number in range(count)]
 
-    def _check_keys(self) -> None:
+    def _check_keys(self, section: str) -> None:
         faults = []
-        for section in ("fixed", "parameters"):
-            for key in getattr(self.space, section):
-                node: Any = self.base
-                for part in key.split("."):
-                    if not isinstance(node, dict) or part not in node:
-                        beside = ", ".join(node) if isinstance(node, dict) else f"nothing ({node})"
-                        faults.append(
-                            f"{self.path}: {section}.{key}: unknown key of recipe"
-                            f" {self.space.recipe}; there is {beside}"
-                        )
-                        break
-                    node = node[part]
+        for key in getattr(self.space, section):
+            node: Any = self.base
+            for part in key.split("."):
+                if not isinstance(node, dict) or part not in node:
+                    beside = ", ".join(node) if isinstance(node, dict) else f"nothing ({node})"
+                    faults.append(
+                        f"{self.path}: {section}.{key}: unknown key of recipe {self.space.recipe};"
+                        f" there is {beside}"
+                    )
+                    break
+                node = node[part]
         if faults:
             raise InputError("\n".join(faults))
 
+    def _check(self, changes: Settings, section: str) -> None:
+        """Refuse what is wrong whatever is varied with it, which a rule between keys is not."""
+        settings = self.with_values(changes)
+        seed = settings.pop(SEED)
+        try:
+            Recipe.model_validate(settings)
+            pydantic.TypeAdapter(Seed).validate_python(seed, strict=True)
+        except pydantic.ValidationError as error:
+            if any(fault["type"] != "value_error" for fault in error.errors()):
+                self.recipe(changes, section)
+
     def _check_values(self) -> None:
         """Refuse a value that no combination can make right, and every wrong one of a grid."""
-        self.recipe({})
         for key, values in self.space.parameters.items():
+            if self.is_whole(key) and isinstance(values.step, float):
+                raise InputError(
+                    f"{self.path}: parameters.{key}.step: expected a whole number, as low is, found"
+                    f" {values.step}"
+                )
             for value in values.extremes():
-                settings = self.with_values({key: value})
-                seed = settings.pop(SEED)
-                try:
-                    Recipe.model_validate(settings)
-                    pydantic.TypeAdapter(Seed).validate_python(seed, strict=True)
-                except pydantic.ValidationError as error:
-                    # A rule between keys may hold once another one is varied with it.
-                    if any(fault["type"] != "value_error" for fault in error.errors()):
-                        self.recipe({key: value})
+                self._check({key: value}, "parameters")
         if isinstance(self.space.search, Grid):
             for settings in self.grid():
                 self.recipe(settings)

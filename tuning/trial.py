@@ -3,6 +3,7 @@
 import io
 import json
 import time
+import zipfile
 from typing import Any
 
 import keras
@@ -28,14 +29,14 @@ def train(
     validation_split: Images,
     state: bytes | None = None,
 ) -> Outcome:
-    """Train the recipe ``settings`` up to an epoch, from ``state`` on if there is one."""
+    """Train the recipe ``settings`` up to an epoch, from ``state`` on if there is a whole one."""
     recipe = Recipe.model_validate(settings)
     start = time.monotonic()
     kept: Arrays = {}
     history: list[Row] = []
 
     def report(row: Row) -> None:
-        if row["epoch"] == until < recipe.epochs:
+        if until <= row["epoch"] < recipe.epochs:
             raise _Pause
 
     def keep(arrays: Arrays) -> None:
@@ -48,9 +49,8 @@ def train(
         return Outcome(history, scores, state, error, time.monotonic() - start)
 
     try:
-        fitted = fit(
-            recipe, seed, train_split, validation_split, report, keep, state and _arrays(state)
-        )
+        unfinished = None if state is None else _arrays(state)
+        fitted = fit(recipe, seed, train_split, validation_split, report, keep, unfinished)
     except _Pause:
         content = io.BytesIO()
         np.savez(content, **kept)
@@ -59,9 +59,14 @@ def train(
         return outcome(error=str(error))
     finally:
         keras.utils.clear_session()
+    history[:] = fitted.history  # early stopping may leave nothing to train
     return outcome(scores=fitted.scores)
 
 
-def _arrays(state: bytes) -> Arrays:
-    with np.load(io.BytesIO(state), allow_pickle=False) as file:
-        return dict(file)
+def _arrays(state: bytes) -> Arrays | None:
+    """Return what a paused trial goes on from; None if a power cut has damaged it."""
+    try:
+        with np.load(io.BytesIO(state), allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        return None

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from fmnist import files
 from fmnist.command import InputError
 from tuning.outcome import Row
 
-FINISHED, STOPPED, PAUSED, FAILED = "finished", "stopped", "paused", "failed"
+FINISHED, STOPPED, PAUSED = "finished", "stopped", "paused"
+FAILED, LOST = "failed", "lost"
 FIGURES = ("val_accuracy", "val_loss")
 HISTORY = ("epoch", "accuracy", "loss", *FIGURES)
 
@@ -29,12 +30,13 @@ class Trial:
     Attributes:
         number: from 0, in the order of the search.
         values: of the parameters that are varied, by their keys.
-        state: finished; stopped, as others were better; paused, until others are as far; failed.
+        state: finished; stopped, as others were better; paused, until others are as far; failed,
+            which it would again; lost with its workers, so that another run tries it again.
         scores: val_accuracy and val_loss: of the saved weights when finished, otherwise of the last
-            epoch; empty when failed.
+            epoch; empty when failed or lost.
         history: a row for each epoch.
         seconds: that it was trained for.
-        error: why it failed.
+        error: why it failed or was lost.
     """
 
     number: int
@@ -49,6 +51,11 @@ class Trial:
     def epochs(self) -> int:
         """How many epochs it was trained for."""
         return len(self.history)
+
+    def paused(self) -> "Trial":
+        """Return the trial as it was when it was last paused."""
+        scores = {name: self.history[-1][name] for name in FIGURES} if self.history else {}
+        return replace(self, state=PAUSED, scores=scores, error="")
 
 
 class Table:
@@ -72,10 +79,24 @@ class Table:
         self._history = folder / "history.csv"
         self._parameters = list(parameters)
         self._key = key
-        self._columns = ("trial", "state", "epochs", *self._parameters, *FIGURES, "error", "key")
+        self._columns = (
+            "trial",
+            "state",
+            "trained_epochs",
+            *self._parameters,
+            *FIGURES,
+            "error",
+            "key",
+        )
         self._columns += ("seconds",)
         self.trials: dict[int, Trial] = {}
-        self._read()
+        try:
+            self._read()
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}, {self._history.name}: expected lines that a sweep wrote, found:"
+                f" {error}; mend them, or move {folder} away, and the sweep begins anew"
+            ) from None
         self.put_in_order()
 
     def add(self, *trials: Trial) -> None:
@@ -122,7 +143,7 @@ class Table:
                     f" (key {self._key}), found others ({line['key']}); move {self.path.parent}"
                     " away, and the sweep begins anew"
                 )
-            number, epochs = int(line["trial"]), int(line["epochs"])
+            number, epochs = int(line["trial"]), int(line["trained_epochs"])
             rows = history.get(number, {})
             if not rows.keys() >= set(range(1, epochs + 1)):
                 continue  # of another run's history: trained anew

@@ -45,6 +45,9 @@ class Worker:
             return "; ".join(str(error).splitlines())
         return "; ".join(contract.unmet()) or None
 
+    def ready(self) -> None:
+        """Return as soon as it could train."""
+
     def train(self, *arguments: Any) -> Any:
         """Return what `tuning.trial.train` does."""
         from tuning import trial
