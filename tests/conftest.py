@@ -61,13 +61,23 @@ RECIPES = parameters.load(ROOT / "params.yaml")["recipes"]
 
 
 def recipe(name: str, **changes: object) -> Recipe:
-    """Return a recipe of params.yaml, shortened, without dropout and augmentation, then changed."""
+    """Return a recipe of params.yaml, shortened, without dropout and augmentation, then changed.
+
+    Args:
+        changes: of a mapping those keys that are given, unless it has another ``name``.
+    """
     values = RECIPES[name] | {"batch_size": 16, "epochs": 3}
     values |= {"early_stopping": None, "augmentation": None}
     values["network"] = values["network"] | {"dropout": 0.0}
     for key, value in changes.items():
-        values[key] = values[key] | value if isinstance(values[key], dict) else value
+        before = values[key]
+        if isinstance(before, dict) and value.get("name") in (None, before.get("name")):
+            value = before | value
+        values[key] = value
     return Recipe.model_validate(values)
+
+
+ADAM = {"name": "adam", "learning_rate": 0.001, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-4}
 
 
 def leaves(values: dict, prefix: str = "") -> dict[str, object]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TRAIN, VALIDATION, recipe
+from conftest import ADAM, TRAIN, VALIDATION, recipe
 
 from fmnist.train.checkpoint import Checkpoint
 from fmnist.train.fit import Fitted, fit
@@ -32,6 +32,7 @@ TRAININGS = {
         augmentation={"flip": True, "shift": 2, "erase": 8},
         early_stopping=early_stopping(patience=4, restore=True),
     ),
+    "adam": recipe("mlp", optimizer=ADAM),
     # No epoch after the first counts as better.
     "mlp, stopped early": recipe(
         "mlp",

@@ -31,7 +31,7 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
 
 
 def test_the_seed_decides_all_and_is_not_dropped_when_zero():
-    chosen = recipe("cnn", network={"dropout": 0.3}, epochs=2)
+    chosen = recipe("cnn", network={"units": [8], "dropout": 0.3}, epochs=2)
     digests = [
         b"".join(
             weights.tobytes()

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import TRAIN, VALIDATION, recipe
+from conftest import ADAM, TRAIN, VALIDATION, recipe
 
 from fmnist.train.fit import fit
 from tuning import trial
@@ -12,6 +12,7 @@ TO_THE_END = sys.maxsize
 CHANGES = {
     "mlp": {},
     "momentum": {"optimizer": {"momentum": 0.9}},
+    "adam": {"optimizer": ADAM},
     "cnn": {"augmentation": {"flip": True, "shift": 1, "erase": 4}},
 }
 STOPS_AFTER_TWO = {  # for nothing is better by 1
