@@ -121,6 +121,22 @@ def test_a_reproduction_goes_on_after_space_is_made(disk, project):
     assert (disk.project / "dvc.lock").read_bytes() == (project / "dvc.lock").read_bytes()
 
 
+def test_a_training_that_dvc_could_not_record_is_recorded_without_another(project):
+    set_value(project, "train.seed", 7)
+    cache, aside = project / ".dvc" / "cache", project / "aside"
+    cache.rename(aside)
+    cache.touch()  # nothing can be put below a file
+    result = run(project, "dvc", "repro", "--single-item", "train")
+    assert result.returncode == 255
+    assert "failed to reproduce 'train'" in result.stderr
+    trained = (project / "models" / "model.keras").read_bytes()
+    cache.unlink()
+    aside.rename(cache)
+    assert "epoch" not in dvc(project, "commit", "--force", "train")
+    assert "didn't change, skipping" in dvc(project, "repro", "train")
+    assert (project / "models" / "model.keras").read_bytes() == trained
+
+
 @pytest.mark.parametrize(
     ("stage", "file"),
     [
