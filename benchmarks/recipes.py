@@ -140,9 +140,9 @@ def draw(points: list[Point]) -> "Figure":
         axes.annotate(
             point.name.strip("`"),
             (point.operations, point.accuracy),
-            xytext=(9, -5) if is_ours else (0, 9),
+            xytext=(-9, -5) if is_ours else (0, 9),
             textcoords="offset points",
-            ha="left" if is_ours else "center",
+            ha="right" if is_ours else "center",
             color="black" if is_ours else "dimgray",
             fontsize=12 if is_ours else 9,
             fontweight="bold" if is_ours else "normal",
