@@ -1,7 +1,7 @@
 """Time an epoch of each convolutional recipe against the same network in PyTorch.
 
 All make the same updates to the same network, over a fifth of the training images, every image
-once, in memory. None augments them; the share of our time that augmentation takes is measured apart.
+once, in memory. None augments them; what augmentation would take of our time is measured apart.
 
 Reads       params.yaml, data/prepared/, .peers/
 Writes      docs/bench/<recipe>.json, docs/bench/<recipe>.png
