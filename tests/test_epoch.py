@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 
 import keras
 import numpy as np
@@ -144,7 +145,7 @@ def executed(call: Callable[[], object]) -> tuple[set[str], set[str]]:
     for graphs in found.function_graphs:
         graph = graphs.post_optimization_graph
         outside |= {node.op for node in graph.node}
-        for function in graph.library.function:
+        for function in attrgetter("library.function")(graph):
             kinds = inside if function.attr["_XlaMustCompile"].b else outside
             kinds |= {node.op for node in function.node_def}
     return outside, inside
