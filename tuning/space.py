@@ -192,9 +192,7 @@ class Sweep:
 
     def is_whole(self, key: str) -> bool:
         """Return whether a parameter takes whole numbers only, as the recipe's own value does."""
-        value: Any = self.base
-        for part in key.split("."):
-            value = value[part]
+        value = nested.get(self.base, key)
         values = self.space.parameters[key]
         own = value if isinstance(value, int | float) else values.low
         return all(isinstance(number, int) for number in (own, values.low, values.high))

@@ -87,8 +87,8 @@ class Table:
             *FIGURES,
             "error",
             "key",
+            "seconds",
         )
-        self._columns += ("seconds",)
         self.trials: dict[int, Trial] = {}
         try:
             self._read()
