@@ -16,7 +16,7 @@ from benchmarks import recipes, results, rounds
 from benchmarks.contestants.contestant import Task
 from benchmarks.epoch import PREPARED
 from benchmarks.rounds import OURS, PEAK, THREADS_AVX2, Contestant
-from fmnist import command, contract, parameters
+from fmnist import command, contract, parameters, tensorflow_contract
 from fmnist.train.parameters import CNN, Recipe
 
 EPOCHS = 4
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=11_000)
     arguments = parser.parse_args()
     contract.apply()
-    contract.apply_to_tensorflow(threads=1)
+    tensorflow_contract.apply(threads=1)
     alike = True
     for name, values in parameters.load()["recipes"].items():
         recipe = Recipe.model_validate(values | {"epochs": EPOCHS})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmnist import command, contract, parameters
+from fmnist import command, contract, parameters, tensorflow_contract
 from fmnist.train.parameters import Recipe
 from versions import seeds
 
@@ -55,7 +55,7 @@ class Point:
 def main() -> None:
     """Print a row for each recipe, and draw those that have seeds among published results."""
     contract.apply()  # before the imports that follow
-    contract.apply_to_tensorflow(threads=1)
+    tensorflow_contract.apply(threads=1)
 
     from fmnist.plot import canvas
 

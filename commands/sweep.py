@@ -9,15 +9,13 @@ Exit code   0, or 2 if it could not run
 """
 
 import argparse
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from fmnist import command, contract, parameters, pins
+from fmnist import command, contract, parameters, pins, stage
 from fmnist.command import InputError
 from stages.train import TRAIN, VALIDATION
 
@@ -56,25 +54,18 @@ def main() -> None:
     decisive = key(sweep.decisive)
     states = STATES / decisive
     states.mkdir(parents=True, exist_ok=True)
-    lock = os.open(states, os.O_RDONLY)  # which the system lifts however the process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"{arguments.space}: expected no other run of this sweep here, found one; wait until it"
-            " has ended, or end it"
-        ) from None
-    table = Table(folder, sweep.space.parameters, decisive)
-    threads = sweep.base["threads"]
-    with Cluster(arguments.address, arguments.cores, threads, (train, validation)) as cluster:
-        for node in cluster.refused:
-            print(f"left out: {node}", flush=True)
-        print(f"{plan.count} trials, {cluster.size} at once", flush=True)
-        live = Live(sweep.space, table, plan.count, cluster.size)
-        run(sweep, plan, table, cluster, states, live)
-    table.put_in_order()
-    shutil.rmtree(states, ignore_errors=True)
-    report.write(sweep, table, len(validation.labels), f"make sweep SPACE={arguments.space}")
+    with stage.alone(states, str(arguments.space), patience=0):
+        table = Table(folder, sweep.space.parameters, decisive)
+        threads = sweep.base["threads"]
+        with Cluster(arguments.address, arguments.cores, threads, (train, validation)) as cluster:
+            for node in cluster.refused:
+                print(f"left out: {node}", flush=True)
+            print(f"{plan.count} trials, {cluster.size} at once", flush=True)
+            live = Live(sweep.space, table, plan.count, cluster.size)
+            run(sweep, plan, table, cluster, states, live)
+        table.put_in_order()
+        shutil.rmtree(states, ignore_errors=True)
+        report.write(sweep, table, len(validation.labels), f"make sweep SPACE={arguments.space}")
     print(f"{folder / 'report.md'}: what it found")
 
 

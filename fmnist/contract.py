@@ -2,19 +2,16 @@
 
 `apply` fixes what a user's environment could change and caps the instruction set, and has to run
 before NumPy, TensorFlow or Matplotlib is imported, because they read these switches when they load.
-`apply_to_tensorflow` fixes the rest. What each switch does was measured; see ``docs/contract.md``.
+`fmnist.tensorflow_contract` fixes the rest. What each switch does was measured; see
+``docs/contract.md``.
 """
 
 import os
 import platform
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from fmnist import eigen
 from fmnist.command import InputError
 
 # Variables of these families decide numbers or pictures; those not set below are removed.
@@ -49,8 +46,9 @@ SWITCHES = {
     "TZ": "UTC",
 }
 
-TENSORFLOW = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")  # hold Eigen's code
-INSTRUCTIONS = ("avx2", "fma")
+# With fewer instructions these would end the process instead of choosing other code.
+FOR_AVX2_ALONE = ("NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
+INSTRUCTIONS = ("avx2", "fma", "bmi1", "bmi2", "f16c", "abm", "movbe")  # NumPy's X86_V3
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -68,19 +66,23 @@ def apply() -> None:
             "GLIBC_TUNABLES: expected no hwcaps, which choose other mathematical functions,"
             f" found {os.environ['GLIBC_TUNABLES']!r}; unset it"
         )
+    reasons = unmet()
+    switches = {
+        name: value for name, value in SWITCHES.items() if not (reasons and name in FOR_AVX2_ALONE)
+    }
     wanted = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(FAMILIES) and name not in SWITCHES
-    } | SWITCHES
+    } | switches
     early = {"numpy", "tensorflow", "keras", "matplotlib"} & set(sys.modules)
-    if early and not SWITCHES.items() <= os.environ.items():
+    if early and not switches.items() <= os.environ.items():
         raise RuntimeError(f"contract.apply() has to run before importing {sorted(early)}")
     for name in set(os.environ) - set(wanted):
         del os.environ[name]
     os.environ.update(wanted)
     time.tzset()
-    for reason in unmet():
+    for reason in reasons:
         print(
             f"warning: results may differ from dvc.lock's on this machine: {reason}",
             file=sys.stderr,
@@ -109,50 +111,3 @@ def cpuinfo() -> dict[str, str]:
     first, _, _ = CPUINFO.read_text(encoding="utf-8").partition("\n\n")
     entries = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in entries}
-
-
-def apply_to_tensorflow(threads: int) -> None:
-    """Import TensorFlow with deterministic operators and a fixed number of threads.
-
-    Args:
-        threads: within an operator (shards of its work); operators run one after another.
-    """
-    with _quiet():
-        import tensorflow as tf
-        from keras import config
-
-        from fmnist import batch_normalization
-
-        if not unmet():
-            folder = Path(tf.sysconfig.get_lib())
-            try:
-                eigen.set_cache_sizes([folder / name for name in TENSORFLOW])
-            except LookupError as error:
-                raise InputError(
-                    f"TensorFlow: expected the build that requirements.lock names, found another:"
-                    f" {error}; `sh commands/install.sh` mends it"
-                ) from None
-        batch_normalization.install()
-        tf.config.experimental.enable_op_determinism()
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        tf.constant(0)  # starts the runtime, which logs the processor's features
-    config.disable_interactive_logging()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what C++ prints to standard error while it loads, unless loading fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

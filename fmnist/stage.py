@@ -26,7 +26,8 @@ def run(name: str, main: Callable[[], None]) -> None:
     """Run the stage ``name`` as `command.run` runs a command."""
 
     def run_alone() -> None:
-        with alone(name):
+        # The lock on the folder of the stage's package leaves nothing behind.
+        with alone(Path("fmnist", name), f"stages.{name}"):
             main()
 
     watched = _watch_signals(), _watch_parents()
@@ -35,28 +36,27 @@ def run(name: str, main: Callable[[], None]) -> None:
 
 
 @contextmanager
-def alone(name: str, patience: float = PATIENCE) -> Iterator[None]:
-    """Keep every other run of the stage in this checkout out, as long as the block lasts.
+def alone(folder: Path, name: str, patience: float = PATIENCE) -> Iterator[None]:
+    """Keep every other run of ``name`` out, as long as the block lasts.
 
-    The lock is on the folder of the stage's package, so that it leaves nothing behind and the
-    system lifts it however the process ends.
+    The lock is on a folder, and the system lifts it however the process ends.
 
     Raises:
         InputError: another run held it for ``patience`` seconds.
     """
-    folder = os.open(Path("fmnist", name), os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + patience
-        while not _lock(folder):
+        while not _lock(descriptor):
             if time.monotonic() > deadline:
                 raise InputError(
-                    f"stages.{name}: expected no other run of it in this folder, found one; wait"
-                    " until it has ended, or end it, and run this again"
+                    f"{name}: expected no other run of it in this folder, found one; wait until it"
+                    " has ended, or end it, and run this again"
                 )
             time.sleep(0.05)
         yield
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _lock(folder: int) -> bool:

@@ -7,7 +7,7 @@ Parameters  evaluate
 
 from pathlib import Path
 
-from fmnist import contract, parameters, pins, stage
+from fmnist import contract, parameters, pins, stage, tensorflow_contract
 from fmnist.classes import CLASSES
 from fmnist.evaluate.parameters import Evaluate
 
@@ -17,7 +17,7 @@ def main() -> None:
     settings = parameters.read("evaluate", Evaluate)
     pins.check("prepare", "train", "evaluate")
     contract.apply()  # before the imports that follow
-    contract.apply_to_tensorflow(settings.threads)
+    tensorflow_contract.apply(settings.threads)
 
     from fmnist import predictions
     from fmnist.dataset import Images

@@ -9,7 +9,7 @@ Parameters  train, recipes.<train.recipe>
 import hashlib
 from pathlib import Path
 
-from fmnist import contract, parameters, pins, stage
+from fmnist import contract, parameters, pins, stage, tensorflow_contract
 from fmnist.train.parameters import Recipe, Train
 
 TRAIN, VALIDATION = Path("data/prepared/train.npz"), Path("data/prepared/validation.npz")
@@ -21,7 +21,7 @@ def main() -> None:
     recipe = parameters.read(f"recipes.{settings.recipe}", Recipe)
     packages = pins.check("prepare", "train")
     contract.apply()  # before the imports that follow
-    contract.apply_to_tensorflow(recipe.threads)
+    tensorflow_contract.apply(recipe.threads)
 
     from fmnist.dataset import Images
     from fmnist.files import write_json, write_rows

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fmnist import contract
+from fmnist import contract, tensorflow_contract
 
 contract.apply()  # tests compute under the same switches as stages, which NumPy reads at import
-contract.apply_to_tensorflow(threads=2)
+tensorflow_contract.apply(threads=2)
 # A shell ignores SIGINT in its background, and what tests start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

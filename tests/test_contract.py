@@ -38,6 +38,9 @@ HOSTILE = {
 }
 
 
+BESIDE = "bmi1 bmi2 f16c abm movbe"  # what every processor with AVX2 has, too
+
+
 def lock_of_a_hostile_run(folder: Path, mirror: Path, recipe: str) -> bytes:
     """Reproduce from nothing under one core, another umask and a hostile home and environment."""
     home = folder / "home"
@@ -106,10 +109,10 @@ def in_a_new_process(program: str, **environment: str) -> subprocess.CompletedPr
 
 CONVOLUTIONS = """
 import hashlib
-from fmnist import contract, parameters
+from fmnist import contract, parameters, tensorflow_contract
 from fmnist.train.parameters import CNN, Recipe
 contract.apply()
-contract.apply_to_tensorflow(threads=2)
+tensorflow_contract.apply(threads=2)
 import keras, numpy, tensorflow
 from fmnist.train import network
 for name in parameters.load()["recipes"]:
@@ -177,14 +180,31 @@ def test_masked_processor_features_are_refused():
     assert "unset it" in result.stderr
 
 
+@pytest.mark.slow
+def test_a_processor_without_avx2_computes_after_a_warning(tmp_path):
+    emulator = shutil.which("qemu-x86_64")
+    if emulator is None:
+        pytest.skip("no qemu-x86_64 on this machine (Debian: qemu-user)")
+    (tmp_path / "cpuinfo").write_text("processor : 0\nflags : fpu sse4_2 avx\n")
+    program = (
+        "from pathlib import Path; from fmnist import contract\n"
+        f"contract.CPUINFO = Path({str(tmp_path / 'cpuinfo')!r}); contract.apply()\n"
+        "import numpy; x = numpy.ones((300, 300)); print((x @ x).sum() == 300**3)"
+    )
+    command = [emulator, "-cpu", "SandyBridge", sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout == "True\n", result.stderr
+    assert "expected a processor with avx2 and fma and bmi1" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("system", "machine", "flags", "reason"),
     [
         ("darwin", "x86_64", "avx2 fma", "expected Linux, found "),
         ("linux", "aarch64", "", "expected an x86-64 processor, found aarch64"),
-        ("linux", "x86_64", "sse4_2 avx fma", "expected a processor with avx2, found none"),
-        ("linux", "x86_64", "sse4_2", "expected a processor with avx2 and fma, found none"),
-        ("linux", "x86_64", "fma avx2", None),
+        ("linux", "x86_64", f"sse4_2 fma {BESIDE}", "expected a processor with avx2, found none"),
+        ("linux", "x86_64", BESIDE, "expected a processor with avx2 and fma, found none"),
+        ("linux", "x86_64", f"{BESIDE} fma avx2", None),
     ],
 )
 def test_a_machine_outside_the_contract_is_named(
@@ -195,6 +215,7 @@ def test_a_machine_outside_the_contract_is_named(
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr("os.environ", dict(os.environ))
     contract.apply()
     said = capsys.readouterr().err
     if reason is None:
@@ -211,7 +232,7 @@ def test_another_c_library_is_named(monkeypatch):
 
 def test_what_tensorflow_prints_while_loading_is_shown_if_loading_fails():
     program = (
-        "import os; from fmnist.contract import _quiet\n"
+        "import os; from fmnist.tensorflow_contract import _quiet\n"
         "with _quiet(): os.write(2, b'hidden')\n"
         "with _quiet(): os.write(2, b'shown'); raise ImportError('broken')"
     )

@@ -14,10 +14,10 @@ from fmnist import eigen
 # thread: Eigen cuts it by the size of the L1 cache.
 PRODUCT = """
 import hashlib
-from fmnist import contract, eigen
+from fmnist import contract, eigen, tensorflow_contract
 eigen.CACHE_SIZES = {sizes} or eigen.CACHE_SIZES
 contract.apply()
-contract.apply_to_tensorflow(threads=2)
+tensorflow_contract.apply(threads=2)
 import numpy as np, tensorflow as tf
 random = np.random.default_rng(0)
 images, errors = (random.standard_normal((21, n), np.float32) for n in (784, 64))

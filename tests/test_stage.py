@@ -13,6 +13,7 @@ from conftest import ROOT
 from fmnist.command import InputError
 from fmnist.stage import alone
 
+PLOT = Path("fmnist/plot")
 # Ten minutes of compiled code, in which Python has no turn.
 COMPILED = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2**30)"
 # Ten minutes of Python, with a file half written.
@@ -84,15 +85,15 @@ def test_a_stage_runs_once_at_a_time_in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fmnist" / "plot").mkdir(parents=True)
     (tmp_path / "fmnist" / "train").mkdir()
-    with alone("plot"):
-        with alone("train"):
+    with alone(PLOT, "stages.plot"):
+        with alone(Path("fmnist/train"), "stages.train"):
             pass
         with (
             pytest.raises(InputError, match="stages.plot: expected no other run of it in this"),
-            alone("plot", patience=0.1),
+            alone(PLOT, "stages.plot", patience=0.1),
         ):
             pass
-    with alone("plot", patience=0):
+    with alone(PLOT, "stages.plot", patience=0):
         pass
     assert [path.name for path in tmp_path.rglob("*")].count("plot") == 1
 
@@ -101,8 +102,9 @@ def test_a_second_run_waits_for_one_that_is_about_to_end(tmp_path):
     (tmp_path / "fmnist").mkdir()
     shutil.copytree(ROOT / "fmnist" / "plot", tmp_path / "fmnist" / "plot")
     holding = (
-        "import sys, time\nfrom fmnist.stage import alone\n"
-        "with alone('plot'):\n    print('holds', flush=True); sys.stdin.read(1)\n"
+        "import sys, time\nfrom pathlib import Path\nfrom fmnist.stage import alone\n"
+        "with alone(Path('fmnist/plot'), 'stages.plot'):\n"
+        "    print('holds', flush=True); sys.stdin.read(1)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", holding],
@@ -116,5 +118,5 @@ def test_a_second_run_waits_for_one_that_is_about_to_end(tmp_path):
         first.stdin.flush()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(tmp_path)
-            with alone("plot", patience=60):
+            with alone(PLOT, "stages.plot", patience=60):
                 pass

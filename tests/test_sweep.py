@@ -234,7 +234,7 @@ def test_a_second_run_is_refused_and_an_interrupted_one_says_how_to_go_on(to_swe
     running.wait_for_more()
     second = run(to_sweep, *COMMAND)
     assert second.returncode == 2
-    assert "expected no other run of this sweep here, found one" in second.stderr
+    assert "sweeps/tried.yaml: expected no other run of it in this folder, found" in second.stderr
     os.kill(running.process.pid, ending)
     said, _ = running.process.communicate(timeout=PATIENCE)
     assert running.process.returncode == 130

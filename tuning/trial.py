@@ -1,4 +1,4 @@
-"""Train one trial as the stage ``train`` does. Import after ``contract.apply_to_tensorflow()``."""
+"""Train one trial as the stage ``train`` does. Import after ``tensorflow_contract.apply()``."""
 
 import io
 import json

@@ -29,10 +29,10 @@ class Worker:
         os.chdir(self._folder.name)
         sys.path.insert(0, self._folder.name)
         if threads is not None:
-            from fmnist import contract
+            from fmnist import contract, tensorflow_contract
 
             contract.apply()
-            contract.apply_to_tensorflow(threads)
+            tensorflow_contract.apply(threads)
 
     def refusal(self) -> str | None:
         """Return why trials of this node would not be those of the stage; None if they would."""

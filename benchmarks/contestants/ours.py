@@ -4,14 +4,14 @@ import numpy as np
 
 from benchmarks.contestants import contestant
 from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
-from fmnist import contract
+from fmnist import contract, tensorflow_contract
 from fmnist.train.parameters import Recipe
 
 
 def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
     """Build what `contestant.run` asks for."""
     recipe = Recipe.model_validate(task.recipe)
-    contract.apply_to_tensorflow(recipe.threads)
+    tensorflow_contract.apply(recipe.threads)
 
     import keras
     import tensorflow as tf
