@@ -1,15 +1,16 @@
-"""Put right what a killed DVC can leave: a half-written dvc.lock, and locks that nobody holds.
+"""Put right what a killed DVC can leave: a half-written dvc.lock, stale locks, temporary files.
 
 DVC itself removes the locks of a process that is gone. It does not where another process has got
 its number since, nor where the list of locks was half-written. While DVC runs here nothing is done.
 
-Reads       dvc.lock, .dvc/tmp/rwlock
+Reads       dvc.lock, .dvc/tmp/rwlock, the names of files in .dvc/cache and in the visible folders
 Writes      dvc.lock as it is committed, if it is half-written; DVC's run-cache has what ran since
 Exit code   0, or 2 if a person has to decide
 """
 
 import itertools
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from versions import lock_file
 
 RWLOCK = Path(".dvc/tmp/rwlock")  # DVC's list of the paths that its processes read and write
 BROKEN = Path(".dvc/tmp/dvc.lock.broken")
+CACHE = Path(".dvc/cache")
+TEMPORARY = re.compile(r".*\.[\w-]{22}\.tmp")  # as dvc_objects.fs.utils.tmp_fname makes them
 
 
 def main() -> None:
@@ -29,6 +32,7 @@ def main() -> None:
     if not _dvc_runs_here():
         mend_lock_file()
         mend_rwlock()
+        remove_temporary_files()
         if push.RUNS.exists():
             push.RUNS.unlink()
             print(f"mended: {push.RUNS} is of a push that was killed; removed")
@@ -75,6 +79,14 @@ def mend_rwlock() -> None:
     if stale:
         RWLOCK.unlink()
         print(f"mended: {RWLOCK} {reason}; removed")
+
+
+def remove_temporary_files() -> None:
+    """Remove the files that DVC writes before they get their names, beside outputs and caches."""
+    for path in sorted([*CACHE.rglob("*.tmp"), *Path().glob("[!.]*/**/*.tmp")]):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink()
+            print(f"mended: {path} is a temporary file of DVC; removed")
 
 
 def _is_alive(holder: dict[str, int | str]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import commit, dvc, run
+from dvc_objects.fs.utils import tmp_fname
 
 from commands import mend
 from fmnist.command import InputError
@@ -130,3 +131,22 @@ def test_an_empty_list_of_locks_is_left(tmp_path, monkeypatch, capsys):
     mend.RWLOCK.write_text("{}")
     mend.main()
     assert capsys.readouterr().out == ""
+
+
+def test_temporary_files_of_dvc_are_removed_and_files_of_others_are_not(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    of_dvc = [
+        Path(folder, tmp_fname(prefix))
+        for folder in (".dvc/cache/files/md5", ".dvc/cache/runs/ab/abcd", "data/raw", "metrics")
+        for prefix in ("", "train.json")
+    ]
+    of_others = [Path("data/raw/.part.tmp"), Path(".venv", tmp_fname()), Path("data/notes.tmp")]
+    for path in of_dvc + of_others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    mend.main()
+    assert not any(path.exists() for path in of_dvc)
+    assert all(path.exists() for path in of_others)
+    assert capsys.readouterr().out.count("is a temporary file of DVC; removed\n") == len(of_dvc)
