@@ -27,6 +27,13 @@ def test_trials_are_read_as_they_were_added(tmp_path):
     assert list(table(tmp_path).trials.values()) == TRIALS
 
 
+def test_seconds_are_the_same_before_and_after_the_files_are_read_again(tmp_path):
+    first = table(tmp_path)
+    first.add(replace(TRIALS[0], seconds=1.23456))
+    assert first.trials == table(tmp_path).trials
+    assert first.trials[0].seconds == 1.23
+
+
 def test_the_last_line_of_a_trial_counts(tmp_path):
     first = table(tmp_path)
     first.add(*TRIALS)

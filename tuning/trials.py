@@ -99,8 +99,10 @@ class Table:
             ) from None
         self.put_in_order()
 
-    def add(self, *trials: Trial) -> None:
+    def add(self, *added: Trial) -> None:
         """Put trials in, or in the place of what they were before."""
+        # As the files have them, so that a report is the same after they are read again.
+        trials = [replace(trial, seconds=round(trial.seconds, 2)) for trial in added]
         self.trials |= {trial.number: trial for trial in trials}
         for path, text in self._lines(trials).items():
             with path.open("a", encoding="utf-8") as file:
@@ -126,7 +128,7 @@ class Table:
                     *(trial.number, trial.state, trial.epochs),
                     *(json.dumps(trial.values[key]) for key in self._parameters),
                     *(trial.scores.get(name, "") for name in FIGURES),
-                    *(trial.error, self._key, round(trial.seconds, 2)),
+                    *(trial.error, self._key, trial.seconds),
                 ]
             )
         return {path: of.getvalue() for path, of in text.items()}
