@@ -58,12 +58,14 @@ def fit_with_keras(recipe: Recipe, seed: int) -> tuple[keras.Model, list[dict[st
     history = []
     for epoch in range(1, recipe.epochs + 1):
         batches = OneEpoch(randomness.permutation(70, seed, epoch), recipe.batch_size)
-        fitted = model.fit(
-            batches,
-            shuffle=False,
-            validation_data=(VALIDATION.images, one_hot(VALIDATION.labels)),
-            verbose=0,
-        )
+        randomness.reseed_layers(model, seed, epoch)
+        with randomness.threefry():
+            fitted = model.fit(
+                batches,
+                shuffle=False,
+                validation_data=(VALIDATION.images, one_hot(VALIDATION.labels)),
+                verbose=0,
+            )
         row = {name: values[0] for name, values in fitted.history.items()}
         for prefix in ("", "val_"):  # figures are without smoothing
             row[f"{prefix}loss"] = row.pop(f"{prefix}categorical_crossentropy")
@@ -102,6 +104,7 @@ def test_weights_and_history_agree_with_keras_fit(name, jit_compile, changes):
         {"optimizer": {"weight_decay": 0.5}},
         {"label_smoothing": 0.3},
         {"optimizer": ADAM},
+        {"network": {"dropout": 0.3}},
     ],
     ids=lambda changes: str(next(iter(changes.values()))),
 )

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from fmnist import head
+from fmnist.train import randomness
 
 RunEpoch = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -35,7 +36,8 @@ def compile_epoch(
     features, classifier = head.part(model)
 
     def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        probabilities = classifier(x, training=True)  # [B, 10]
+        with randomness.threefry():
+            probabilities = classifier(x, training=True)  # [B, 10]
         losses = smoothed = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
         if label_smoothing:
             smoothed = keras.losses.categorical_crossentropy(
