@@ -133,7 +133,9 @@ def undisturbed(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     pytest.importorskip("ray", reason="needs `make install-sweep`")
     folder = Path(shutil.copytree(reproduced, tmp_path_factory.mktemp("swept") / "project"))
     write_space(folder)
-    sweep(folder)
+    temporary = tmp_path_factory.mktemp("temporary")
+    sweep(folder, TMPDIR=str(temporary), RAY_TMPDIR="/tmp")  # Ray's paths have to be short
+    assert not list(temporary.iterdir())
     return folder
 
 

@@ -17,39 +17,53 @@ class Worker:
     """
 
     def __init__(self, code: bytes, threads: int | None) -> None:
+        import contextlib
         import io
-        import os
         import sys
         import tarfile
         import tempfile
 
-        self._folder = tempfile.TemporaryDirectory(prefix="fmnist-sweep-")
-        with tarfile.open(fileobj=io.BytesIO(code)) as tar:
-            tar.extractall(self._folder.name, filter="data")
-        os.chdir(self._folder.name)
-        sys.path.insert(0, self._folder.name)
-        if threads is not None:
-            from fmnist import contract, tensorflow_contract
+        # All is loaded at once, so that no file is left of a worker that is killed later.
+        with (
+            tempfile.TemporaryDirectory(prefix="fmnist-sweep-") as folder,
+            contextlib.chdir(folder),
+        ):
+            with tarfile.open(fileobj=io.BytesIO(code)) as tar:
+                tar.extractall(filter="data")
+            sys.path.insert(0, folder)
+            if threads is None:
+                self._refusal = _refusal()
+            else:
+                from fmnist import contract, tensorflow_contract
 
-            contract.apply()
-            tensorflow_contract.apply(threads)
+                contract.apply()
+                tensorflow_contract.apply(threads)
+                from tuning import trial
+
+                self._train = trial.train
+            sys.path.remove(folder)
 
     def refusal(self) -> str | None:
-        """Return why trials of this node would not be those of the stage; None if they would."""
-        from fmnist import contract, pins
-        from fmnist.command import InputError
+        """Return why trials of this node would not be those of the stage; None if they would.
 
-        try:
-            pins.check("prepare", "train")
-        except InputError as error:
-            return "; ".join(str(error).splitlines())
-        return "; ".join(contract.unmet()) or None
+        It is for a worker without threads to say.
+        """
+        return self._refusal
 
     def ready(self) -> None:
         """Return as soon as it could train."""
 
     def train(self, *arguments: Any) -> Any:
         """Return what `tuning.trial.train` does."""
-        from tuning import trial
+        return self._train(*arguments)
 
-        return trial.train(*arguments)
+
+def _refusal() -> str | None:
+    from fmnist import contract, pins
+    from fmnist.command import InputError
+
+    try:
+        pins.check("prepare", "train")
+    except InputError as error:
+        return "; ".join(str(error).splitlines())
+    return "; ".join(contract.unmet()) or None
