@@ -36,7 +36,7 @@ SPACE = {
     "successive_halving": None,
     "parameters": {"optimizer.learning_rate": {"low": 0.003, "high": 0.03, "log": True}},
 }
-EPOCHS = 16  # of a trial, which make about 20 seconds
+EPOCHS = 22  # of a trial, which make about 20 seconds
 TINY_IMAGES = 200
 MIB = 2**20
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from test_search import HALVING, carry_out
 from test_space import RANDOM, sweep
@@ -90,3 +91,17 @@ def test_each_parameter_has_a_panel_and_no_panel_is_empty(swept):
     assert [axes.get_xlabel() for axes in shown] == list(PARAMETERS)
     for axes in shown:
         assert sum(len(line.get_xdata()) for line in axes.lines) == len(trials)
+
+
+def test_one_diverged_trial_hides_no_other(swept):
+    trials = list(swept[1].trials.values())
+    lowest = min(trial.scores["val_accuracy"] for trial in trials)
+    diverged = replace(trials[0], scores=trials[0].scores | {"val_accuracy": 0.1})
+    figure = pictures.parameters([*trials[1:], diverged], swept[0].space)
+    for axes in figure.axes[: len(PARAMETERS)]:
+        below = [line.get_ydata() for line in axes.lines if line.get_marker() == "v"]
+        (height,) = np.concatenate(below)
+        assert 0.1 < height < lowest
+    figure = pictures.parallel_coordinates([*trials[1:], diverged], swept[0].space)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert f"{height:.4f} or less" in texts

@@ -22,22 +22,14 @@ def parameters(trials: list[Trial], space: Space) -> Figure:
     figure = Figure(figsize=(10, 3.2 * rows))
     panels = figure.subplots(rows, min(COLUMNS, len(names)), squeeze=False, sharey=True).flat
     for name, axes in zip(names, panels, strict=False):
-        places = _axis(axes.xaxis, name, trials, space)
-        for state, colour in ((STOPPED, ORANGE), (FINISHED, BLUE)):
-            of = [number for number, trial in enumerate(trials) if trial.state == state]
-            axes.plot(
-                [places[number] for number in of],
-                [trials[number].scores[space.objective] for number in of],
-                *("o",),
-                color=colour,
-                alpha=0.7,
-                ms=5,
-            )
+        _points(axes, _axis(axes.xaxis, name, trials, space), trials, space)
         axes.set(xlabel=name)
     for axes in list(panels):
         axes.set_visible(False)
     figure.supylabel(LABELS[space.objective])
-    figure.suptitle("Each parameter against the objective (orange: stopped early)")
+    figure.suptitle(
+        "Each parameter against the objective (orange: stopped early; triangle: far beyond)"
+    )
     return figure
 
 
@@ -57,7 +49,7 @@ def importance(shares: dict[str, float]) -> Figure:
 def parallel_coordinates(trials: list[Trial], space: Space) -> Figure:
     """Draw each trial as a line over the parameters to the objective; the best tenth in blue."""
     names = list(space.parameters)
-    figures = np.array([trial.scores[space.objective] for trial in trials])
+    figures = _figures(trials, space)
     good = figures if space.objective == "val_accuracy" else -figures
     figure = Figure(figsize=(10, 4.6))
     axes = figure.subplots()
@@ -67,8 +59,12 @@ def parallel_coordinates(trials: list[Trial], space: Space) -> Figure:
             places, ticks = _places(name, trials, space)
             ends = {place: _number(name, place, space) for place in (min(places), max(places))}
         else:
-            places, ticks = figures.tolist(), None
-            ends = {place: f"{place:.4f}" for place in (min(places), max(places))}
+            places, ticks = _within_fences(figures).tolist(), None
+            low, high = min(places), max(places)
+            ends = {
+                low: f"{low:.4f}{' or less' if figures.min() < low else ''}",
+                high: f"{high:.4f}{' or more' if figures.max() > high else ''}",
+            }
         ticks = ticks or ends
         low, spread = min(ticks), (max(ticks) - min(ticks)) or 1.0
         columns.append([(place - low) / spread for place in places])
@@ -96,22 +92,44 @@ def cost(trials: list[Trial], space: Space) -> Figure:
     """Draw the objective against the seconds of training."""
     figure = Figure(figsize=(8, 4.6))
     axes: Axes = figure.subplots()
-    for state, colour in ((STOPPED, ORANGE), (FINISHED, BLUE)):
-        of = [trial for trial in trials if trial.state == state]
-        axes.plot(
-            [trial.seconds for trial in of],
-            [trial.scores[space.objective] for trial in of],
-            *("o",),
-            color=colour,
-            label=state,
-        )
-    axes.legend()
+    _points(axes, [trial.seconds for trial in trials], trials, space)
     axes.set(
-        title="What a trial costs and reaches",
+        title="What a trial costs and reaches (orange: stopped early; triangle: far beyond)",
         xlabel="Seconds of training",
         ylabel=LABELS[space.objective],
     )
     return figure
+
+
+def _points(axes: Axes, places: list[float], trials: list[Trial], space: Space) -> None:
+    """Draw the objective of each trial; a triangle at the edge if it is far beyond the others."""
+    figures = _figures(trials, space)
+    shown = _within_fences(figures)
+    for state, colour in ((STOPPED, ORANGE), (FINISHED, BLUE)):
+        is_of = np.array([trial.state == state for trial in trials])
+        for marker, is_there in (
+            ("o", shown == figures),
+            ("v", shown > figures),
+            ("^", shown < figures),
+        ):
+            chosen = is_of & is_there
+            axes.plot(
+                np.array(places)[chosen], shown[chosen], marker, color=colour, alpha=0.7, ms=5
+            )
+
+
+def _figures(trials: list[Trial], space: Space) -> np.ndarray:
+    return np.array([trial.scores[space.objective] for trial in trials])
+
+
+def _within_fences(figures: np.ndarray) -> np.ndarray:
+    """Move what is far out to Tukey's outer fences, so that one diverged trial hides no other.
+
+    Tukey 1977, Exploratory Data Analysis: three interquartile ranges beyond the quartiles.
+    """
+    first, third = np.percentile(figures, [25, 75])
+    reach = 3 * (third - first)
+    return np.clip(figures, first - reach, third + reach) if reach else figures
 
 
 def _axis(axis: Any, name: str, trials: list[Trial], space: Space) -> list[float]:
