@@ -52,11 +52,12 @@ test: install ## run the tests; no network needed
 test-slow: install ## run the tests that are slow or need a server
 	python -m pytest -m slow
 
-bench: peers ## measure against everything else: docs/bench (40 minutes, alone)
+bench: peers install-sweep ## measure against everything else: docs/bench (70 minutes, alone)
 	python -m benchmarks.epoch
 	python -m benchmarks.convolutions
 	python -m benchmarks.whole_job
 	python -m benchmarks.growth
+	python -m benchmarks.sweep
 
 peers: install ## install what the benchmarks compare with, each in an environment of its own
 	@sh benchmarks/install_peers.sh

@@ -6,8 +6,8 @@ What handing out costs is the time between two ends on one core, without what th
 Then many tiny trials, over few images, show whether memory or time grows with their number.
 
 Reads       HEAD, data/prepared/{train,validation}.npz
-Writes      docs/bench/sweep.json
-Usage       python -m benchmarks.sweep [--rounds 3] [--trials 6] [--tiny 1000]
+Writes      docs/bench/sweep.json, docs/bench/many_trials.json
+Usage       python -m benchmarks.sweep [--rounds 3] [--trials 6] [--tiny 1000]; 0 leaves a part out
 """
 
 import argparse
@@ -55,11 +55,19 @@ def main() -> None:
                 f"{PREPARED}/{split}.npz: no such file; `dvc repro preprocess` makes it"
             )
     contract.apply()
+    if arguments.rounds:
+        results.write("sweep", speed(arguments.rounds, arguments.trials, arguments.epochs))
+    if arguments.tiny:
+        results.write("many_trials", tiny(arguments.tiny))
+
+
+def speed(rounds: int, trials: int, epochs: int) -> dict[str, Any]:
+    """Return trials an hour on one core and on two, and what handing one out costs."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     overheads = []
-    for number in range(1, arguments.rounds + 1):
+    for number in range(1, rounds + 1):
         for cores, measured in rates.items():
-            seconds, ends = run(cores, arguments.trials, arguments.epochs)
+            seconds, ends = run(cores, trials, epochs)
             measured.append(rate(ends, cores))
             if cores == 1:
                 overheads += overhead(seconds, ends)
@@ -68,13 +76,10 @@ def main() -> None:
         "trials_an_hour": {f"{cores} cores": results.summary(of) for cores, of in rates.items()},
         "2 cores / 1 core": results.summary(results.ratios(rates[2], rates[1])),
         "overhead_share": results.summary(overheads),
-        "tiny": tiny(arguments.tiny),
     }
     print(results.line("2 cores / 1 core", found["2 cores / 1 core"]))
     print(f"handing out a trial: {found['overhead_share']['median']:.2%} of its seconds (median)")
-    for name, of in found["tiny"].items():
-        print(f"{arguments.tiny} tiny trials: {name}: {of}")
-    results.write("sweep", found)
+    return found
 
 
 def run(
@@ -135,28 +140,40 @@ def overhead(seconds: list[float], ends: list[float]) -> list[float]:
 
 
 def tiny(count: int) -> dict[str, Any]:
-    """Return medians over the first and the last quarter of many trials, and the most memory."""
+    """Run many trials on two cores; return what `quarters` does."""
     sizes: list[tuple[int, float]] = []
     seconds, ends = run(2, count, 1, TINY_IMAGES, sizes)
-    quarter = max(1, count // 4)
-    gaps = [end - before for before, end in pairwise(ends)]
+    found = quarters(seconds, ends, sizes)
+    for name, of in found.items():
+        print(f"{name} of {count} tiny trials: {of}")
+    return found
 
-    def quarters(values: list[float]) -> dict[str, float]:
-        return {
-            "first quarter": round(statistics.median(values[:quarter]), 3),
-            "last quarter": round(statistics.median(values[-quarter:]), 3),
+
+def quarters(
+    seconds: list[float], ends: list[float], sizes: list[tuple[int, float]]
+) -> dict[str, Any]:
+    """Return what trials take in the first and in the last quarter of a sweep.
+
+    A rate, because two workers may end together or in turn.
+
+    Args:
+        seconds, ends: what `run` returns.
+        sizes: what it puts into its ``sizes``.
+    """
+    count = len(ends)
+    quarter = max(2, count // 4)
+    found = {}
+    for name, numbers in {
+        "first quarter": range(quarter),
+        "last quarter": range(count - quarter, count),
+    }.items():
+        found[name] = {
+            "trials": quarter,
+            "seconds of a trial": round(statistics.fmean(seconds[n] for n in numbers), 3),
+            "trials an hour": round(rate([ends[n] for n in numbers], workers=1)),
+            "peak memory, MiB": round(max(size for n, size in sizes if n in numbers)),
         }
-
-    early = [size for number, size in sizes if number <= quarter]
-    late = [size for number, size in sizes if number > count - quarter]
-    return {
-        "seconds of a trial": quarters(seconds),
-        "seconds from end to end": quarters(gaps),
-        "peak memory, MiB": {
-            "first quarter": round(max(early, default=0)),
-            "last quarter": round(max(late, default=0)),
-        },
-    }
+    return found
 
 
 def _take_data(folder: Path, images: int | None) -> None:
