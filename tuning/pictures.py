@@ -81,7 +81,8 @@ def parallel_coordinates(trials: list[Trial], space: Space) -> Figure:
             axes.annotate(
                 text, (place, height), xytext=(4, 2), textcoords="offset points", fontsize=9
             )
-    axes.set_xticks(range(len(labels)), [*names, space.objective])
+    titles = [name.replace(".", ".\n") for name in [*names, space.objective]]
+    axes.set_xticks(range(len(labels)), titles)
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.set(title="Trials as lines (blue: the best tenth)", xlim=(-0.1, len(labels) - 0.6))
