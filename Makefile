@@ -1,4 +1,4 @@
-# The front doors. `make repro` and `make test` install what they need first.
+# Every command has a target here. Each target installs what it needs first.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -6,17 +6,26 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # A variable that was given to make, not one that happens to be in the environment.
 option = $(if $(filter command,$(origin $1)),$2 '$($1)')
+# On all cores, with the name of each test on a terminal.
+PYTEST = python -m pytest --numprocesses auto --dist loadgroup $(if $(MAKE_TERMOUT),--verbose)
 
-help: ## say what there is
+help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-repro: install ## run the stages that are out of date; end with the metrics and the first predictions
+repro: install ## run the stages that are out of date, then show the metrics
 	python -m commands.check
-	python -m commands.mend
+	python -m commands.repair
 	dvc repro
 	python -m commands.show
 
-verify: install ## rebuild a commit from nothing, compare with its dvc.lock (REV=HEAD STAGE=)
+check: install ## check style, graph, parameters and documents; half a minute, trains nothing
+	ruff check .
+	ruff format --check .
+	python -m commands.check
+	python -m pytest --quiet -m "not slow" tests/test_graph.py tests/test_schemas.py \
+	  tests/test_documents.py tests/test_pins.py tests/test_workflows.py -k "not reproduced"
+
+verify: install ## rebuild a commit from nothing and compare with its dvc.lock (REV=HEAD STAGE=)
 	python -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)
 
 emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell)
@@ -26,7 +35,10 @@ seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 FIRST
 	python -m commands.seeds $(call option,N,--count) $(call option,FIRST,--first) \
 	  $(call option,RECIPE,--recipe)
 
-compare: install ## what this checkout changes, and whether it is real: comparison/report.md (BASE=)
+recipes: install ## print what each recipe reaches and costs; draw docs/recipes/accuracy.png
+	python -m commands.recipes
+
+compare: install ## report what this checkout changes, and whether it is real: comparison/ (BASE=)
 	python -m commands.compare $(call option,BASE,--base)
 
 gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=)
@@ -37,20 +49,20 @@ sweep: install-sweep ## train with many values, on one machine or many (SPACE=sw
 	python -m commands.sweep $(call option,SPACE,--space) $(call option,CORES,--cores) \
 	  $(call option,ADDRESS,--address)
 
-apply: install ## put a trial of a sweep into params.yaml (SPACE=sweeps/….yaml TRIAL=…)
+apply: install ## write a trial of a sweep into params.yaml (SPACE=sweeps/….yaml TRIAL=…)
 	python -m commands.apply $(call option,SPACE,--space) $(call option,TRIAL,--trial)
 
 pull: install-share ## get what dvc.lock records from the DVC remote, if there is one
 	@if [ -n "$$(dvc remote list)" ]; then dvc pull; else echo "There is no DVC remote"; fi
 
-push: install-share ## send data, networks and everything that was run here to the DVC remote
+push: install-share ## send data, networks and the results of all runs to the DVC remote
 	python -m commands.push
 
-test: install ## run the tests; no network needed
-	python -m pytest -m "not slow"
+test: install ## run the quick tests; needs no network
+	$(PYTEST) -m "not slow"
 
 test-slow: install ## run the tests that are slow or need a server
-	python -m pytest -m slow
+	$(PYTEST) -m slow
 
 bench: peers install-sweep ## measure against everything else: docs/bench (70 minutes, alone)
 	python -m benchmarks.epoch
@@ -62,19 +74,19 @@ bench: peers install-sweep ## measure against everything else: docs/bench (70 mi
 peers: install ## install what the benchmarks compare with, each in an environment of its own
 	@sh benchmarks/install_peers.sh
 
-lint: install ## check style
+lint: install ## check style only
 	ruff check .
 	ruff format --check .
 
-lock: install ## choose versions anew for pyproject.toml's dependencies
-	$(COMPILE) $(addprefix --group ,$(GROUPS)) --output-file requirements.lock
-	set -- --constraint requirements.lock; for group in $(ADDED_GROUPS); do \
-	  $(COMPILE) "$$@" --group $$group --output-file requirements-$$group.lock || exit; \
-	  set -- "$$@" --constraint requirements-$$group.lock; \
+lock: install ## choose the newest versions that pyproject.toml allows
+	$(COMPILE) $(addprefix --group ,$(GROUPS)) --output-file requirements/main.lock
+	set -- --constraint requirements/main.lock; for group in $(ADDED_GROUPS); do \
+	  $(COMPILE) "$$@" --group $$group --output-file requirements/$$group.lock || exit; \
+	  set -- "$$@" --constraint requirements/$$group.lock; \
 	done
 	for peer in $(PEERS); do \
-	  $(COMPILE) --constraint requirements.lock --group $$peer \
-	    --output-file requirements-$$peer.lock || exit; \
+	  $(COMPILE) --constraint requirements/main.lock --group $$peer \
+	    --output-file requirements/$$peer.lock || exit; \
 	done
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -84,13 +96,13 @@ ADDED_GROUPS := share servers sweep
 # Each in an environment of its own. For PyTorch's CPU build uv has to know a place: UV_FIND_LINKS.
 PEERS := jax pytorch
 
-install: .venv/requirements.lock ## create .venv from requirements.lock, if that has changed
+install: .venv/main.lock ## create .venv from requirements/main.lock, if that has changed
 
-.venv/requirements.lock: requirements.lock
+.venv/main.lock: requirements/main.lock
 	@cmp --quiet $< $@ && touch $@ || sh commands/install.sh
 
-install-%: requirements-%.lock install ## add to .venv: share (remotes), servers (for tests), sweep
-	@cmp --quiet $< .venv/$< || sh commands/install.sh $*
+install-%: requirements/%.lock install ## add to .venv: share (remotes), servers (for tests), sweep
+	@cmp --quiet $< .venv/$*.lock || sh commands/install.sh $*
 
-.PHONY: help repro verify emulate seeds compare gate sweep apply pull push test test-slow bench peers lint \
-  lock install
+.PHONY: help repro check verify emulate seeds recipes compare gate sweep apply pull push test test-slow bench \
+  peers lint lock install

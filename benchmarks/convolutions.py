@@ -1,26 +1,30 @@
 """Time an epoch of each convolutional recipe against the same network in PyTorch.
 
-All make the same updates to the same network, over a fifth of the training images, every image
-once, in memory. None augments them; what augmentation would take of our time is measured apart.
+All make the same updates to the same network, over a fifth of the training images, each image once,
+in memory. None augments them; how long augmentation would take is measured separately.
 
 Reads       params.yaml, data/prepared/, .peers/
 Writes      docs/bench/<recipe>.json, docs/bench/<recipe>.png
-Exit code   0, 1 if a contestant did not learn the same, 2 if it could not run
+Exit code   0, 1 if a contestant did not learn the same, 2 if this cannot run
 """
+
+# First: importing commands applies the numeric contract, which has to precede NumPy.
+from commands import recipes  # isort: skip
 
 import argparse
 import statistics
 import time
 
-from benchmarks import recipes, results, rounds
+from benchmarks import results, rounds
 from benchmarks.contestants.contestant import Task
 from benchmarks.epoch import PREPARED
 from benchmarks.rounds import OURS, PEAK, THREADS_AVX2, Contestant
-from fmnist import command, contract, parameters, tensorflow_contract
-from fmnist.train.parameters import CNN, Recipe
+from fmnist.stage import command, contract, parameters, yaml_file
+from fmnist.train.augmentation import augment
+from fmnist.train.recipe import CNN, Recipe
 
-EPOCHS = 4
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # as the contract has it
+EPOCHS, IMAGES = 4, 11_000
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # as in the contract
 CONTESTANTS = {
     OURS: Contestant("ours", environment=contract.SWITCHES),
     "PyTorch": Contestant("pytorch_convolutions", ("contiguous",), peer="pytorch"),
@@ -37,23 +41,19 @@ CONTESTANTS = {
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.convolutions")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=11_000)
-    arguments = parser.parse_args()
-    contract.apply()
-    tensorflow_contract.apply(threads=1)
-    alike = True
-    for name, values in parameters.load()["recipes"].items():
+    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
+    count = parser.parse_args().rounds
+    is_alike = True
+    for name, values in yaml_file.load(parameters.PATH)["recipes"].items():
         recipe = Recipe.model_validate(values | {"epochs": EPOCHS})
         if isinstance(recipe.network, CNN):
             plain = values | {"epochs": EPOCHS, "augmentation": None}
-            task = Task(plain, str(PREPARED), arguments.images, seed=0)
-            alike &= _compare(name, recipe, task, arguments.rounds)
-    return int(not alike)
+            is_alike &= _compare(name, recipe, Task(plain, str(PREPARED), IMAGES, seed=0), count)
+    return int(not is_alike)
 
 
 def _compare(name: str, recipe: Recipe, task: Task, count: int) -> bool:
-    """Write the results of a recipe; return whether all learnt the same."""
+    """Write the results of a recipe; return whether all learned the same."""
     records = rounds.race(CONTESTANTS, task, count)
     gflop = recipes.cost(recipe, task.images).operations / recipe.epochs / 1e9
     sustained = {
@@ -81,9 +81,7 @@ def _compare(name: str, recipe: Recipe, task: Task, count: int) -> bool:
 
 
 def _augmentation(recipe: Recipe, task: Task) -> float:
-    """Return the seconds that the images of an epoch take to be changed; median of five."""
-    from fmnist.train.augmentation import augment
-
+    """Return the seconds that augmenting the images of an epoch takes; median of five."""
     images, _ = task.load("train", task.images)
     seconds = []
     for epoch in range(5):

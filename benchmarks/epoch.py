@@ -1,11 +1,11 @@
-"""Time an epoch of the default recipe against what a user would pick instead, and the limit.
+"""Time an epoch of the default recipe against what a user would pick instead, and the limits.
 
-All make the same updates to the same network: 55,000 images, batches of 32, every image once, in
-memory. The limit is the matrix products of that epoch alone, and the processor's peak.
+All make the same updates to the same network: 55,000 images, batches of 32, each image once, in
+memory. The limits are the matrix products of that epoch alone, and the processor's peak.
 
 Reads       params.yaml, data/prepared/, .peers/
 Writes      docs/bench/epoch.json, docs/bench/epoch.png
-Exit code   0, 1 if a contestant did not learn the same, 2 if it could not run
+Exit code   0, 1 if a contestant did not learn the same, 2 if this cannot run
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks import results, rounds
 from benchmarks.contestants.contestant import Task
 from benchmarks.rounds import OURS, PEAK, THREADS, THREADS_AVX2, Contestant
-from fmnist import command, contract, parameters
+from fmnist.stage import command, contract, parameters, yaml_file
 
-RECIPE, EPOCHS, PREPARED = "mlp", 4, Path("data/prepared")
+EPOCHS, IMAGES, PREPARED = 4, 55_000, Path("data/prepared")
 FIT = "Keras fit"
 AVX2, ANY = "products alone, AVX2", "products alone, any instruction"
 CONTESTANTS = {
@@ -38,12 +38,11 @@ CONTESTANTS = {
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.epoch")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=55_000)
-    arguments = parser.parse_args()
-    recipe = parameters.load()["recipes"][RECIPE] | {"epochs": EPOCHS}
-    task = Task(recipe, str(PREPARED), arguments.images, seed=0)
-    records = rounds.race(CONTESTANTS, task, arguments.rounds)
+    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    count = parser.parse_args().rounds
+    recipe = yaml_file.load(parameters.PATH)["recipes"]["mlp"] | {"epochs": EPOCHS}
+    task = Task(recipe, str(PREPARED), IMAGES, seed=0)
+    records = rounds.race(CONTESTANTS, task, count)
 
     gflop = operations(task) / 1e9
     speed = rounds.limit_by_peak(records, gflop)
@@ -58,7 +57,7 @@ def main() -> int:
 def operations(task: Task) -> int:
     """Return the floating-point operations of the matrix products of an epoch.
 
-    Nobody asks for the gradient of the pixels, so the first layer has two products, not three.
+    A layer has three; the first one two, because no step needs the gradient of the pixels.
     """
     widths = list(itertools.pairwise(task.widths))
     products = 3 * sum(inputs * outputs for inputs, outputs in widths) - widths[0][0] * widths[0][1]

@@ -1,14 +1,14 @@
-"""How seconds and memory of each stage grow with images, and with the width of the network.
+"""How time and memory of each stage grow with images, and with the width of the network.
 
 Images are this checkout's, repeated; widths are the default recipe's, multiplied. For each size all
 stages run in a clone of HEAD, each in a process of its own without DVC, with few epochs. An epoch
 is the last one, with its validation and checkpoint, from line to line of what the stage prints.
 
-A straight line is fitted to the costs, whose constant is what starting costs, and an exponent to
-what each size costs beyond the smallest (`benchmarks.scaling`). Peak memory is told as that
-constant, beside what importing TensorFlow takes, and a multiple of the data that a stage is given.
-Seconds in a stage's own code stand beside those from its start to its end, which depend on how fast
-the machine hands out memory and writes files, too.
+A straight line is fitted to the values, whose constant is what starting takes, and an exponent to
+what each size takes beyond the smallest (`benchmarks.scaling`). Peak memory is given as that
+constant, next to what importing TensorFlow takes, and a multiple of the stage's data. Seconds on
+the clock also depend on how fast the machine hands out memory and writes files; seconds in a
+stage's own code do not.
 
 Reads       HEAD, data/raw/
 Writes      docs/bench/growth.json, docs/bench/growth.png
@@ -21,32 +21,31 @@ import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmarks import process, results
-from fmnist import command, contract, parameters
-from fmnist.classes import CLASSES
-from versions import raw_files
-from versions.checkout import Checkout
+from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from benchmarks import charts, process, raw_files, results, scaling
+from benchmarks.scaling import Usage
+from fmnist.dataset.classes import CLASSES
+from fmnist.plot.canvas import BLUE, ORANGE
+from fmnist.stage import command, parameters, yaml_file
+from fmnist.versions.checkout import Checkout
 
 EPOCHS = 2
 IMAGES, WIDTHS = (1, 2, 4, 10), (0.5, 1, 2, 4, 8)
-STAGES = {  # and the data that each is given, or makes
+STAGES = {  # each with the data that it reads or writes
     "fetch": ("raw/*",),
     "preprocess": ("prepared/*.npz",),
     "train": ("prepared/train.npz", "prepared/validation.npz"),
     "evaluate": ("prepared/test.npz",),
     "plot": ("prepared/test.npz",),
 }
-EPOCH = "an epoch"
+ONE_EPOCH = "an epoch"
 BY_IMAGES, BY_WIDTH = "images, multiples", "parameters, millions"
 AXES = {BY_IMAGES: "Images, multiples of Fashion-MNIST", BY_WIDTH: "Parameters, millions"}
 DRAWN = {"seconds": "Seconds", "mib": "Peak memory, MiB"}
 MIB = 2**20
-Costs = dict[str, dict[str, float]]  # of each stage: both seconds, peak memory and data in MiB
 
 
 def main() -> None:
@@ -54,46 +53,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     count = parser.parse_args().rounds
-    raw_files.files()
+    raw_files.read()  # fails at once if they are missing
     by_images = [(images, 1) for images in IMAGES]
     by_width = [(1, width) for width in WIDTHS]
-    costs: dict[tuple[int, float], list[Costs]] = {}
+    usages: dict[tuple[int, float], list[Usage]] = {}
     tensorflow = []
     for number in range(1, count + 1):
         alone = process.run([sys.executable, "-c", "import tensorflow"], Path())
         tensorflow.append(alone.peak / MIB)
         for size in dict.fromkeys(by_images + by_width):
-            costs.setdefault(size, []).append(run_size(*size))
+            usages.setdefault(size, []).append(run_size(*size))
             print(f"round {number}/{count}: images x{size[0]}, widths x{size[1]}", flush=True)
-
-    contract.apply()
-    # NumPy and Matplotlib come after all processes, which would count this one's memory as theirs.
-    from benchmarks import pictures, scaling
 
     parameter_counts = [weights(width) / 1e6 for width in WIDTHS]
     found = {
         "rounds": count,
         "epochs": EPOCHS,
         "tensorflow_mib": results.summary(tensorflow),
-        BY_IMAGES: scaling.describe(IMAGES, [costs[size] for size in by_images]),
-        BY_WIDTH: scaling.describe(parameter_counts, [costs[size] for size in by_width]),
+        BY_IMAGES: scaling.describe(IMAGES, [usages[size] for size in by_images]),
+        BY_WIDTH: scaling.describe(parameter_counts, [usages[size] for size in by_width]),
     }
     print(results.line("importing TensorFlow, peak memory", found["tensorflow_mib"], "MiB"))
     for section in AXES:
         print(f"\n{scaling.table(section, found[section])}")
     results.write("growth", found)
-    pictures.save(draw(found), results.FOLDER / "growth.png")
+    charts.save(draw(found), "growth")
 
 
-def run_size(images: int, width: float) -> Costs:
-    """Run all stages once; return seconds, memory and data of each, the latter two in MiB."""
+def run_size(images: int, width: float) -> Usage:
+    """Run all stages once; return what each used."""
     with tempfile.TemporaryDirectory(prefix="fmnist-growth-") as name:
         checkout, mirror = Checkout.clone(Path(name, "clone"), "HEAD"), Path(name, "mirror")
         mirror.mkdir()
-        for path in raw_files.files():
-            raw_files.repeat(path, mirror / path.name, images)
+        raw_files.repeat(mirror, images)
         checkout.fetch_from(mirror)
-        committed = parameters.load(checkout.folder / parameters.PATH)
+        committed = yaml_file.load(checkout.folder / parameters.PATH)
         checkout.set(
             {
                 "preprocess.validation_size": committed["preprocess"]["validation_size"] * images,
@@ -102,22 +96,21 @@ def run_size(images: int, width: float) -> Costs:
                 "recipes.mlp.epochs": EPOCHS,
             }
         )
-        costs = {}
+        usage = {}
         for stage, patterns in STAGES.items():
             run = process.run(
                 [sys.executable, "-m", f"stages.{stage}"], checkout.folder, checkout.environment
             )
             data = [path for of in patterns for path in (checkout.folder / "data").glob(of)]
-            size = sum(path.stat().st_size for path in data)
-            costs[stage] = {
+            usage[stage] = {
                 "seconds": run.seconds,
                 "user_seconds": run.user_seconds,
                 "mib": run.peak / MIB,
-                "data": size / MIB,
+                "data": sum(path.stat().st_size for path in data) / MIB,
             }
             if stage == "train":
-                costs[EPOCH] = {"seconds": last_epoch(run.lines)}
-        return costs
+                usage[ONE_EPOCH] = {"seconds": last_epoch(run.lines)}
+        return usage
 
 
 def last_epoch(lines: Sequence[tuple[float, str]]) -> float:
@@ -128,7 +121,8 @@ def last_epoch(lines: Sequence[tuple[float, str]]) -> float:
 
 def units(width: float) -> list[int]:
     """Return the default recipe's widths, multiplied."""
-    return [round(width * of) for of in parameters.load()["recipes"]["mlp"]["network"]["units"]]
+    recipe = yaml_file.load(parameters.PATH)["recipes"]["mlp"]
+    return [round(width * of) for of in recipe["network"]["units"]]
 
 
 def weights(width: float) -> int:
@@ -137,11 +131,8 @@ def weights(width: float) -> int:
     return sum((before + 1) * after for before, after in pairwise(layers))
 
 
-def draw(found: dict[str, Any]) -> "Figure":
+def draw(found: dict[str, Any]) -> Figure:
     """Draw medians of seconds and of memory against images and against parameters."""
-    from benchmarks import pictures
-    from fmnist.plot.canvas import BLUE, ORANGE
-
     panels = {
         (AXES[section], DRAWN[unit]): {
             stage: (found[section]["sizes"], [each["median"] for each in of["measured"]])
@@ -154,9 +145,9 @@ def draw(found: dict[str, Any]) -> "Figure":
     for section in AXES:
         sizes = found[section]["sizes"]
         panels[AXES[section], DRAWN["mib"]]["TensorFlow"] = (sizes, [alone] * len(sizes))
-    return pictures.curves(
+    return charts.curves(
         panels,
-        {"train": BLUE, EPOCH: BLUE, "preprocess": ORANGE},
+        {"train": BLUE, ONE_EPOCH: BLUE, "preprocess": ORANGE},
         f"Cost of each stage, with {EPOCHS} epochs (medians of {found['rounds']} rounds)",
     )
 

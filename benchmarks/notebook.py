@@ -1,7 +1,8 @@
-"""The whole job as a notebook has it: the default recipe by Keras' own means, in a plain script.
+"""The whole job as in a notebook: the default recipe by Keras' own means, in a plain script.
 
-It is what `benchmarks.whole_job` compares the pipeline with. Each cell begins with a printed
-heading, from which its seconds are taken.
+`benchmarks.whole_job` compares the pipeline with it. Each cell begins with a printed heading, from
+which its seconds are taken. It reads the files by itself, because a notebook has nothing of this
+project.
 
 Reads       data/raw/
 Writes      model.keras, accuracy.png, predictions.png
@@ -11,24 +12,25 @@ Usage       python benchmarks/notebook.py, in a folder of its own
 import struct
 from pathlib import Path
 
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
 HELD_OUT = 5_000  # the last of the training images
 EPOCHS = 30
 
 
+def read(name: str) -> np.ndarray:
+    """Return what a raw file holds."""
+    content = Path("data/raw", name).read_bytes()
+    header = 4 + 4 * content[3]
+    shape = struct.unpack(f">{content[3]}I", content[4:header])
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
 def main() -> None:
     """Run the cells from top to bottom."""
-    import keras
-    import matplotlib.pyplot as plt
-    import numpy as np
-
     print("# read")
-
-    def read(name: str) -> np.ndarray:
-        content = Path("data/raw", name).read_bytes()
-        header = 4 + 4 * content[3]
-        shape = struct.unpack(f">{content[3]}I", content[4:header])
-        return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-
     x, y = read("train-images-idx3-ubyte") / 255, read("train-labels-idx1-ubyte")
     x_test, y_test = read("t10k-images-idx3-ubyte") / 255, read("t10k-labels-idx1-ubyte")
     x_train, y_train = x[:-HELD_OUT], y[:-HELD_OUT]
@@ -64,10 +66,10 @@ def main() -> None:
 
     probabilities = model.predict(x_test[:3])
     plt.figure(figsize=(9, 3))
-    for place, image in enumerate(x_test[:3]):
-        plt.subplot(1, 3, place + 1)
+    for number, image in enumerate(x_test[:3]):
+        plt.subplot(1, 3, number + 1)
         plt.imshow(image, cmap="gray_r")
-        plt.title(f"{probabilities[place].argmax()} ({y_test[place]})")
+        plt.title(f"{probabilities[number].argmax()} ({y_test[number]})")
         plt.axis("off")
     plt.savefig("predictions.png")
 

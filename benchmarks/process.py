@@ -1,13 +1,21 @@
-"""Run a program in a process of its own, and measure it."""
+"""Run a program in a process of its own, and measure it.
 
+Linux counts the memory of the process that starts a program as the program's own. So `run` starts
+this file as a small process, which starts the program.
+"""
+
+import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
+
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -15,14 +23,15 @@ class Measured:
     """How a process ran.
 
     Attributes:
+        status: its exit code.
         seconds: from its start to its end.
-        user_seconds: of all cores, in its own code. What it waits for, and what the kernel does for
-            it, such as handing out memory, is not among them.
-        peak: the most resident memory that it had, bytes. Linux counts that of the process that
-            starts it as its own, up to there, so a benchmark of memory has to stay small itself.
-        lines: what it printed, each line with the seconds at which it came.
+        user_seconds: in its own code, summed over all cores. Waiting, and what the kernel does for
+            it, such as handing out memory, do not count.
+        peak: its peak resident memory, bytes.
+        lines: what it printed, each line with the second at which it arrived.
     """
 
+    status: int
     seconds: float
     user_seconds: float
     peak: int
@@ -35,14 +44,30 @@ def run(
     """Run ``command`` in ``folder``, in this process's environment unless another is given.
 
     Raises:
-        InputError: it fails; says its last lines.
+        InputError: it fails; has its last lines.
     """
+    program = [str(part) for part in command]
+    starter = subprocess.run(
+        [sys.executable, "-m", "benchmarks.process", str(folder.resolve()), *program],
+        cwd=ROOT,
+        # Otherwise Python buffers lines that go to a pipe, and they have no time of their own.
+        env={**(os.environ if environment is None else environment), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    measured = Measured(**json.loads(starter.stdout))
+    if measured.status:
+        last = "\n".join(line for _, line in measured.lines[-10:])
+        raise InputError(f"{' '.join(program)}: exit code {measured.status}:\n{last}")
+    return measured
+
+
+def _measure(folder: str, *command: str) -> Measured:
     start = time.perf_counter()
     with subprocess.Popen(
         command,
         cwd=folder,
-        # Else Python keeps lines that go to a pipe back, and they have no time of their own.
-        env={**(os.environ if environment is None else environment), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -52,7 +77,9 @@ def run(
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        last = "\n".join(line for _, line in lines[-10:])
-        raise InputError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{last}")
-    return Measured(seconds, usage.ru_utime, usage.ru_maxrss * 1024, lines)
+    peak = usage.ru_maxrss * 1024
+    return Measured(process.returncode, seconds, usage.ru_utime, peak, lines)
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_measure(*sys.argv[1:]))))

@@ -1,4 +1,4 @@
-"""Results of a benchmark: a JSON file and a picture under ``docs/bench``, and their summaries."""
+"""Results of a benchmark: a JSON file in ``docs/bench``, and its summaries."""
 
 import os
 import platform
@@ -8,14 +8,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fmnist import contract
-from fmnist.files import write_json
+from fmnist.stage import contract
+from fmnist.stage.files import write_json
 
 FOLDER = Path("docs/bench")
 
 
 def write(name: str, results: dict[str, Any]) -> None:
-    """Write ``docs/bench/<name>.json``: the results, after where and when they were measured."""
+    """Write ``docs/bench/<name>.json``: where and when it was measured, then the results."""
     write_json(FOLDER / f"{name}.json", {"measured": circumstances(), **results})
 
 
@@ -36,7 +36,7 @@ def circumstances() -> dict[str, str | int]:
 
 
 def summary(values: list[float]) -> dict[str, float | int]:
-    """Return the median, the extremes and the number of measured values."""
+    """Return the median, the extremes and the number of values."""
     return {
         "median": round(statistics.median(values), 4),
         "min": round(min(values), 4),
@@ -54,5 +54,5 @@ def line(name: str, of: dict[str, float | int], unit: str = "") -> str:
 
 
 def ratios(others: list[float], ours: list[float]) -> list[float]:
-    """Return how many times ours the others took, round by round."""
+    """Return ``others`` as multiples of ``ours``, round by round."""
     return [other / our for other, our in zip(others, ours, strict=True)]

@@ -1,7 +1,7 @@
-"""Run contestants in turn, round after round, so that a noisy machine hurts all alike.
+"""Run contestants in turn, round after round, so that a noisy machine affects all alike.
 
-Each runs in a process of its own, with an environment as a user would have it: without a variable
-of the families that decide numbers, but for those that are named here.
+Each runs in a process of its own, in the environment of a user: variables of the families that
+decide numbers are removed, except a contestant's own.
 """
 
 import dataclasses
@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results
+from benchmarks import charts, results
 from benchmarks.contestants import peak
 from benchmarks.contestants.contestant import Task
-from fmnist import contract
-from fmnist.command import InputError
+from fmnist.stage import contract
+from fmnist.stage.command import InputError
 
 OURS, PEAK = "this project", "peak"
 THREADS = {"OPENBLAS_NUM_THREADS": "2"}
 THREADS_AVX2 = THREADS | {"OPENBLAS_CORETYPE": "Haswell"}
 PEERS = Path(".peers")
-ALIKE = 4.0  # standard errors within which contestants have learnt the same
+ALIKE = 4.0  # standard errors within which contestants have learned the same
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Contestant:
 
     Attributes:
         module: its name.
-        arguments: for it, before the task.
-        peer: whose environment it runs in; None for this one.
-        environment: variables that it is given.
+        arguments: of the program, before the task.
+        peer: it runs in this peer's environment; None for this one.
+        environment: its own variables.
     """
 
     module: str
@@ -48,7 +48,7 @@ class Contestant:
         """Return what the contestant reports; see `contestant.run`.
 
         Raises:
-            InputError: it is not installed, or fails; says why.
+            InputError: it is not installed, or fails; has the reason.
         """
         python = PEERS / self.peer / "bin" / "python" if self.peer else Path(sys.executable)
         if not python.exists():
@@ -64,11 +64,11 @@ class Contestant:
         )
         if result.returncode:
             reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
-            raise InputError(f"{self.module} ended with: {reason}")
+            raise InputError(f"{self.module} failed: {reason}")
         return json.loads(result.stdout.splitlines()[-1])
 
     def variables(self) -> dict[str, str]:
-        """Return the environment that it runs in."""
+        """Return the environment variables of its process."""
         users = {
             name: value
             for name, value in os.environ.items()
@@ -83,7 +83,7 @@ class Record:
 
     Attributes:
         seconds: of an epoch, the median of each round.
-        val_accuracy: after each round; empty if it does not learn.
+        val_accuracy: of each round; empty if it does not learn.
         packages: their versions.
     """
 
@@ -93,12 +93,12 @@ class Record:
 
 
 def race(contestants: Mapping[str, Contestant], task: Task, rounds: int) -> dict[str, Record]:
-    """Return the record of each contestant; a peer that cannot run is named and left out.
+    """Return the record of each contestant; a peer that cannot run is left out with a message.
 
     Round ``n`` has the seed ``task.seed + n``, the same for all.
 
     Raises:
-        InputError: a contestant that needs no peer's environment cannot run; says why.
+        InputError: a contestant that needs no peer's environment cannot run.
     """
     records = {name: Record() for name in contestants}
     for number in range(rounds):
@@ -121,7 +121,7 @@ def race(contestants: Mapping[str, Contestant], task: Task, rounds: int) -> dict
 
 
 def limit_by_peak(records: dict[str, Record], gflop: float) -> float:
-    """Put what ``gflop`` would take at the processor's peak in its place; return its GFLOP/s."""
+    """Replace the record of `PEAK` by the time of ``gflop`` at that speed; return its GFLOP/s."""
     record = records.pop(PEAK)
     speed = statistics.median(peak.gflops(record.seconds))
     seconds = [gflop / speed] * len(record.seconds)
@@ -130,52 +130,48 @@ def limit_by_peak(records: dict[str, Record], gflop: float) -> float:
 
 
 def unlike(records: Mapping[str, Record], ours: str) -> list[str]:
-    """Return who has learnt something else than ``ours``: won by doing less, or lost by it.
+    """Return the contestants whose accuracy differs from ``ours`` by more than the noise of seeds.
 
-    Noise is that of seeds, pooled over the contestants.
+    Such a contestant did less work, or other work. Noise is pooled over the contestants.
     """
-    learnt = {name: record.val_accuracy for name, record in records.items() if record.val_accuracy}
-    rounds = len(learnt[ours])
+    learned = {name: record.val_accuracy for name, record in records.items() if record.val_accuracy}
+    rounds = len(learned[ours])
     if rounds < 2:
         return []
-    deviation = statistics.mean(statistics.variance(values) for values in learnt.values()) ** 0.5
+    deviation = statistics.mean(statistics.variance(values) for values in learned.values()) ** 0.5
     within = ALIKE * deviation * (2 / rounds) ** 0.5
-    mean = statistics.mean(learnt[ours])
-    return [name for name in learnt if abs(statistics.mean(learnt[name]) - mean) > within]
+    mean = statistics.mean(learned[ours])
+    return [name for name in learned if abs(statistics.mean(learned[name]) - mean) > within]
 
 
 def report(name: str, task: str, records: Mapping[str, Record], ours: str) -> dict[str, Any]:
-    """Print a table, draw ``docs/bench/<name>.png``, and return what `results.write` is to write.
-
-    Import nothing that reads the contract's switches before: it applies them.
+    """Print a table, draw ``docs/bench/<name>.png``, and return the results for `results.write`.
 
     Args:
         task: what all did, for a title.
         records: of all contestants; those that do not learn are limits.
     """
     found: dict[str, Any] = {"task": task, "contestants": {}, "unlike": unlike(records, ours)}
-    groups: list[list[tuple[str, Mapping[str, float]]]] = [[], [], []]
+    others, own, limits = [], [], []
     print(f"\n{task}")
     for contestant, record in records.items():
         seconds = results.summary(record.seconds)
         times = results.summary(results.ratios(record.seconds, records[ours].seconds))
-        told = {"seconds": seconds, "times_ours": times, "packages": record.packages}
-        learnt = ""
+        entry = {"seconds": seconds, "times_ours": times, "packages": record.packages}
+        accuracy = ""
         if record.val_accuracy:
-            told["val_accuracy"] = results.summary(record.val_accuracy)
-            learnt = f", validation accuracy {told['val_accuracy']['median']:.4f}"
-        found["contestants"][contestant] = told
-        print(results.line(contestant, seconds, "s") + f" {times['median']:.2f} x ours{learnt}")
-        place = 1 if contestant == ours else 0 if record.val_accuracy else 2
-        label = contestant if contestant == ours else f"{contestant}: {times['median']:.1f} x"
-        groups[place].append((label, seconds))
+            entry["val_accuracy"] = results.summary(record.val_accuracy)
+            accuracy = f", validation accuracy {entry['val_accuracy']['median']:.4f}"
+        found["contestants"][contestant] = entry
+        print(results.line(contestant, seconds, "s") + f" {times['median']:.2f} x ours{accuracy}")
+        if contestant == ours:
+            own.append((contestant, seconds))
+        else:
+            group = others if record.val_accuracy else limits
+            group.append((f"{contestant}: {times['median']:.1f} x", seconds))
     for contestant in found["unlike"]:
         print(f"error: {contestant} did not learn what {ours} did")
 
-    contract.apply()
-    from benchmarks import pictures
-
     title = f"{task}\n(medians of {len(records[ours].seconds)} rounds; lines: least and most)"
-    figure = pictures.bars(groups, title, "Seconds")
-    pictures.save(figure, results.FOLDER / f"{name}.png")
+    charts.save(charts.bars([others, own, limits], title, "Seconds"), name)
     return found

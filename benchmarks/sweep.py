@@ -1,21 +1,25 @@
-"""How many trials an hour a sweep makes on one core and on two, and what handing them out costs.
+"""How many trials an hour a sweep runs on one core and on two, and the overhead of each trial.
 
 The same trials of the default recipe, about 20 seconds each on one thread, run in turn on one core
 and on two. A rate leaves out the first trials, as many as there are workers, with which it starts.
-What handing out costs is the time between two ends on one core, without what the trial itself took.
-Then many tiny trials, over few images, show whether memory or time grows with their number.
+The overhead is the time between two ends on one core, less the seconds of the trial itself. Then
+many tiny trials, on few images, show whether memory or time grows with their number.
 
 Reads       HEAD, data/prepared/{train,validation}.npz
 Writes      docs/bench/sweep.json, docs/bench/many_trials.json
-Usage       python -m benchmarks.sweep [--rounds 3] [--trials 6] [--tiny 1000]; 0 leaves a part out
+Usage       python -m benchmarks.sweep [--rounds 3] [--tiny 1000]; 0 leaves a part out
 """
 
 import argparse
 import csv
+import os
 import statistics
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,9 +28,9 @@ import psutil
 import yaml
 
 from benchmarks import process, results
-from fmnist import command, contract
-from fmnist.command import InputError
-from versions.checkout import Checkout
+from fmnist.dataset.images import Images
+from fmnist.stage import command
+from fmnist.versions.checkout import Checkout
 
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation")
@@ -36,41 +40,48 @@ SPACE = {
     "successive_halving": None,
     "parameters": {"optimizer.learning_rate": {"low": 0.003, "high": 0.03, "log": True}},
 }
-EPOCHS = 22  # of a trial, which make about 20 seconds
+TRIALS, EPOCHS = 6, 22  # of a sweep; of a trial, about 20 seconds
 TINY_IMAGES = 200
 MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Trials:
+    """How the trials of a sweep ran, in the order in which they ended.
+
+    Attributes:
+        seconds: of each trial.
+        ends: when each ended, in seconds from the start of the sweep.
+        memory: once a second, the number of ended trials and the MiB of driver and workers.
+    """
+
+    seconds: list[float]
+    ends: list[float]
+    memory: list[tuple[int, float]]
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
-    parser.add_argument("--trials", type=int, default=6, help="of a sweep (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="(default: %(default)s)")
     parser.add_argument("--tiny", type=int, default=1000, help="trials (default: %(default)s)")
     arguments = parser.parse_args()
-    for split in SPLITS:
-        if not (PREPARED / f"{split}.npz").exists():
-            raise InputError(
-                f"{PREPARED}/{split}.npz: no such file; `dvc repro preprocess` makes it"
-            )
-    contract.apply()
     if arguments.rounds:
-        results.write("sweep", speed(arguments.rounds, arguments.trials, arguments.epochs))
+        results.write("sweep", speed(arguments.rounds))
     if arguments.tiny:
         results.write("many_trials", tiny(arguments.tiny))
 
 
-def speed(rounds: int, trials: int, epochs: int) -> dict[str, Any]:
-    """Return trials an hour on one core and on two, and what handing one out costs."""
+def speed(rounds: int) -> dict[str, Any]:
+    """Return trials an hour on one core and on two, and the overhead of a trial."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     overheads = []
     for number in range(1, rounds + 1):
         for cores, measured in rates.items():
-            seconds, ends = run(cores, trials, epochs)
-            measured.append(rate(ends, cores))
+            trials = run(cores, TRIALS, EPOCHS)
+            measured.append(rate(trials.ends, cores))
             if cores == 1:
-                overheads += overhead(seconds, ends)
+                overheads += overhead(trials)
             print(f"round {number}: {cores} cores, {measured[-1]:.0f} trials an hour", flush=True)
     found = {
         "trials_an_hour": {f"{cores} cores": results.summary(of) for cores, of in rates.items()},
@@ -78,54 +89,47 @@ def speed(rounds: int, trials: int, epochs: int) -> dict[str, Any]:
         "overhead_share": results.summary(overheads),
     }
     print(results.line("2 cores / 1 core", found["2 cores / 1 core"]))
-    print(f"handing out a trial: {found['overhead_share']['median']:.2%} of its seconds (median)")
+    print(f"overhead of a trial: {found['overhead_share']['median']:.2%} of its seconds (median)")
     return found
 
 
-def run(
-    cores: int, trials: int, epochs: int, images: int | None = None, sizes: list[Any] | None = None
-) -> tuple[list[float], list[float]]:
+def run(cores: int, trials: int, epochs: int, images: int | None = None) -> Trials:
     """Run a sweep in a clone of HEAD.
 
     Args:
-        images: of a split that are used; None for all.
-        sizes: is given pairs of the number of ended trials and the memory of driver and workers.
+        images: how many of each split are used; None for all.
 
-    Returns:
-        the seconds of each trial, and when each ended, both in the order in which they did.
+    Raises:
+        InputError: there are no prepared images, or the sweep fails.
     """
     with tempfile.TemporaryDirectory(prefix="fmnist-sweep-") as name:
         folder = Checkout.clone(Path(name, "clone"), "HEAD").folder
-        _take_data(folder, images)
+        for split in SPLITS:
+            of_split = Images.load(PREPARED / f"{split}.npz")
+            few = Images(of_split.images[:images], of_split.labels[:images])
+            few.save(folder / PREPARED / f"{split}.npz")
         space = SPACE | {
             "search": {"name": "random", "trials": trials, "seed": 0},
             "fixed": {"threads": 1, "epochs": epochs},
         }
-        (folder / "sweeps").mkdir(exist_ok=True)
-        path = folder / "sweeps" / "measured.yaml"
-        path.write_text(yaml.safe_dump(space, sort_keys=False))
-        ended = threading.Event()
-        table = path.with_suffix("") / "trials.csv"
-        watcher = threading.Thread(target=_watch, args=(table, sizes, ended))
-        watcher.start()
-        try:
+        path = Path("sweeps/measured.yaml")
+        (folder / path).write_text(yaml.safe_dump(space, sort_keys=False))
+        table = folder / path.with_suffix("") / "trials.csv"
+        with _watched(table) as memory:
             found = process.run(
                 [
                     *(sys.executable, "-m", "commands.sweep"),
-                    *("--space", path.relative_to(folder), "--cores", str(cores)),
+                    *("--space", path, "--cores", str(cores)),
                 ],
                 folder,
             )
-        finally:
-            ended.set()
-            watcher.join()
         with table.open(encoding="utf-8", newline="") as file:
             seconds = {line["trial"]: float(line["seconds"]) for line in csv.DictReader(file)}
         ends = {
             line.split()[1]: second for second, line in found.lines if line.startswith("trial ")
         }
         order = sorted(ends, key=ends.__getitem__)
-        return [seconds[trial] for trial in order], [ends[trial] for trial in order]
+        return Trials([seconds[trial] for trial in order], [ends[of] for of in order], memory)
 
 
 def rate(ends: list[float], workers: int) -> float:
@@ -133,34 +137,26 @@ def rate(ends: list[float], workers: int) -> float:
     return 3600 * (len(ends) - workers) / (ends[-1] - ends[workers - 1])
 
 
-def overhead(seconds: list[float], ends: list[float]) -> list[float]:
-    """Return, for one worker, the share of a trial's seconds that passed between it and another."""
-    gaps = [end - before for before, end in pairwise(ends)]
-    return [(gap - own) / own for gap, own in zip(gaps, seconds[1:], strict=True)]
+def overhead(trials: Trials) -> list[float]:
+    """Return, for one worker, the time between two trials as a share of a trial's seconds."""
+    gaps = [end - before for before, end in pairwise(trials.ends)]
+    return [(gap - own) / own for gap, own in zip(gaps, trials.seconds[1:], strict=True)]
 
 
 def tiny(count: int) -> dict[str, Any]:
     """Run many trials on two cores; return what `quarters` does."""
-    sizes: list[tuple[int, float]] = []
-    seconds, ends = run(2, count, 1, TINY_IMAGES, sizes)
-    found = quarters(seconds, ends, sizes)
+    found = quarters(run(2, count, 1, TINY_IMAGES))
     for name, of in found.items():
         print(f"{name} of {count} tiny trials: {of}")
     return found
 
 
-def quarters(
-    seconds: list[float], ends: list[float], sizes: list[tuple[int, float]]
-) -> dict[str, Any]:
-    """Return what trials take in the first and in the last quarter of a sweep.
+def quarters(trials: Trials) -> dict[str, Any]:
+    """Return time and memory of the trials in the first and in the last quarter of a sweep.
 
     A rate, because two workers may end together or in turn.
-
-    Args:
-        seconds, ends: what `run` returns.
-        sizes: what it puts into its ``sizes``.
     """
-    count = len(ends)
+    count = len(trials.ends)
     quarter = max(2, count // 4)
     found = {}
     for name, numbers in {
@@ -169,39 +165,41 @@ def quarters(
     }.items():
         found[name] = {
             "trials": quarter,
-            "seconds of a trial": round(statistics.fmean(seconds[n] for n in numbers), 3),
-            "trials an hour": round(rate([ends[n] for n in numbers], workers=1)),
-            "peak memory, MiB": round(max(size for n, size in sizes if n in numbers)),
+            "seconds of a trial": round(statistics.fmean(trials.seconds[n] for n in numbers), 3),
+            "trials an hour": round(rate([trials.ends[n] for n in numbers], workers=1)),
+            "peak memory, MiB": round(max(mib for n, mib in trials.memory if n in numbers)),
         }
     return found
 
 
-def _take_data(folder: Path, images: int | None) -> None:
-    """Give a clone the prepared data, or the first images of each split."""
-    import numpy as np
+@contextmanager
+def _watched(table: Path) -> Iterator[list[tuple[int, float]]]:
+    """Yield what becomes `Trials.memory`, of the program that this process measures."""
+    memory: list[tuple[int, float]] = []
+    ended = threading.Event()
 
-    (folder / PREPARED).mkdir(parents=True)
-    for split in SPLITS:
-        path = (PREPARED / f"{split}.npz").resolve()
-        if images is None:
-            (folder / PREPARED / path.name).symlink_to(path)
-            continue
-        with np.load(path) as arrays:
-            few = {name: arrays[name][:images] for name in arrays}
-        np.savez(folder / PREPARED / path.name, **few)
+    def watch() -> None:
+        while not ended.wait(1.0):
+            number = table.read_text().count("\n") - 1 if table.exists() else 0
+            memory.append((number, _resident() / MIB))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield memory
+    finally:
+        ended.set()
+        watcher.join()
 
 
-def _watch(table: Path, sizes: list[Any] | None, ended: threading.Event) -> None:
-    """Look at the memory of this process' children once a second until ``ended``."""
-    while sizes is not None and not ended.wait(1.0):
-        number = table.read_text().count("\n") - 1 if table.exists() else 0
-        total = 0
-        for child in psutil.Process().children(recursive=True):
-            try:
+def _resident() -> int:
+    """Return the bytes in memory of the measured program's processes."""
+    total = 0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if child.ppid() != os.getpid():  # what this process starts is not the program itself
                 total += child.memory_info().rss
-            except psutil.Error:
-                continue
-        sizes.append((number, total / MIB))
+    return total
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable
 
 DVC = "DVC itself"
-# Stands in for python in the clone, because DVC says when a stage begins, but not when its process
-# has ended and hashing and caching of what it wrote begin.
+# Replaces python in the clone: DVC says when a stage begins, but not when its process has ended and
+# hashing and caching of its outputs begin.
 ENDED = "the process of the stage has ended"
 PYTHON = f"""#!/bin/sh
 "{sys.executable}" "$@"
@@ -14,7 +14,7 @@ status=$?
 echo "{ENDED}"
 exit $status
 """
-Lines = Iterable[tuple[float, str]]  # each with the seconds at which it came
+Lines = Iterable[tuple[float, str]]  # each with the second at which it arrived
 
 
 def stage_seconds(lines: Lines, total: float) -> dict[str, float]:

@@ -1,10 +1,10 @@
-"""Time the whole job: `dvc repro` from nothing, against the same steps as a notebook has them.
+"""Time the whole job: `dvc repro` from nothing, against the same steps in a notebook.
 
-Ours runs in a clean clone of HEAD with an empty cache of its own, after the metrics and plots that
-Git has are deleted, without which DVC would leave the stage plot out. Both find the raw files on
-this machine. The notebook (`benchmarks.notebook`) is one process, checks no file and keeps only its
-network and two pictures. Each round begins with bare starts of the programs, which also bring the
-packages into memory for what follows.
+Ours runs in a clean clone of HEAD with an empty cache, without the metrics and plots that Git has:
+with them, DVC would skip the stage plot. Both find the raw files on this machine. The notebook
+(`benchmarks.notebook`) is one process, checks no file and keeps only its network and two pictures.
+Each round begins with bare starts of the programs, which also bring the packages into memory for
+what follows.
 
 Reads       HEAD, data/raw/
 Writes      docs/bench/whole_job.json, docs/bench/whole_job.png
@@ -18,13 +18,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import process, results
+from benchmarks import charts, process, raw_files, results
 from benchmarks.timeline import DVC, PYTHON, cell_seconds, stage_seconds
-from fmnist import command, contract
-from fmnist.command import InputError
-from fmnist.files import read_json
-from versions import raw_files
-from versions.checkout import Checkout
+from fmnist.stage import command
+from fmnist.stage.command import InputError
+from fmnist.stage.files import read_json
+from fmnist.versions.checkout import Checkout
 
 NOTEBOOK = Path(__file__).with_name("notebook.py")
 STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
@@ -43,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole_job")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     count = parser.parse_args().rounds
-    raw_files.files()
+    raw_files.read()  # fails at once if they are missing
     rounds = []
     for number in range(1, count + 1):
         rounds.append(run_round())
@@ -55,21 +54,16 @@ def main() -> None:
     found = summarize(rounds)
     print(table(found))
     results.write("whole_job", found)
-
-    contract.apply()  # before the import that follows, and after what runs without it
-    from benchmarks import pictures
-
     title = (
         "From raw files to pictures: the notebook takes"
         f" {found[f'{OTHER} / {OURS}']['median']:.1f} times as long\n"
         f"(medians of {count} rounds; lines: least and most)"
     )
-    figure = pictures.bars(_groups(found), title, "Seconds")
-    pictures.save(figure, results.FOLDER / "whole_job.png")
+    charts.save(charts.bars(_groups(found), title, "Seconds"), "whole_job")
 
 
 def run_round() -> Round:
-    """Run everything once; return seconds, the parts of both jobs, and their test accuracies."""
+    """Run everything once; return total seconds, those of parts, and test accuracies."""
     with tempfile.TemporaryDirectory(prefix="fmnist-whole-job-") as name:
         folder = Path(name)
         seconds = {name: process.run(start, folder).seconds for name, start in STARTS.items()}
@@ -87,7 +81,7 @@ def run_round() -> Round:
         ours = process.run(["dvc", "repro"], checkout.folder, environment)
         stages = stage_seconds(ours.lines, ours.seconds)
         if left_out := set(STAGES) - set(stages):
-            raise InputError(f"dvc repro: expected it to run all stages, left out: {left_out}")
+            raise InputError(f"dvc repro: expected it to run all stages, it skipped {left_out}")
         again = process.run(["dvc", "repro"], checkout.folder, environment)
 
         (folder / "notebook" / "data").mkdir(parents=True)
@@ -106,7 +100,7 @@ def run_round() -> Round:
 
 
 def summarize(rounds: list[Round]) -> dict[str, Any]:
-    """Return medians and extremes of all rounds, and of what is compared within each round."""
+    """Return medians and extremes of all rounds, and of ratios within each round."""
     ours, other = ([each["seconds"][name] for each in rounds] for name in (OURS, OTHER))
     stages = [each["stages"] for each in rounds]
     light = [sum(each[name] for name in LIGHT) for each in stages]
@@ -141,7 +135,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _groups(found: dict[str, Any]) -> list[list[tuple[str, dict[str, float]]]]:
-    """Return what is told, from top to bottom; parts are indented below their sum."""
+    """Return the rows of table and chart, from top to bottom; parts are indented."""
     seconds, stages = found["seconds"], found["stages"]
     return [
         [(OTHER, seconds[OTHER]), *((f"  {name}", of) for name, of in found["cells"].items())],

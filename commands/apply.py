@@ -1,4 +1,4 @@
-"""Put a trial of a sweep into params.yaml, whose comments stay, and choose its recipe.
+"""Write a trial of a sweep into params.yaml, whose comments stay, and choose its recipe.
 
 Reads       sweeps/<name>.yaml, sweeps/<name>/trials.csv
 Writes      params.yaml
@@ -6,21 +6,20 @@ Exit code   0, or 2 if there is no such trial
 """
 
 import argparse
-import csv
 import io
 import json
-import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from commands.sweep import key
-from fmnist import command, files, parameters
-from fmnist.command import InputError
-from tuning.space import SEED, Sweep
-from versions import nested
+from fmnist.stage import command, dotted, files, parameters, yaml_file
+from fmnist.stage.command import InputError
+from fmnist.sweeps import trials
+from fmnist.sweeps.space import SEED, Sweep
+from fmnist.train.decisive import training_key
 
 
 def main() -> None:
@@ -29,22 +28,22 @@ def main() -> None:
     parser.add_argument("--space", type=Path, required=True, help="sweeps/<name>.yaml")
     parser.add_argument("--trial", type=int, required=True, help="its number")
     arguments = parser.parse_args()
-    sweep = Sweep(arguments.space, parameters.load())
+    sweep = Sweep(arguments.space, yaml_file.load(parameters.PATH))
     table = arguments.space.with_suffix("") / "trials.csv"
     trial = _line(table, arguments.trial)
-    if missing := sorted(sweep.space.parameters.keys() - trial.keys()):
+    varied = sweep.space.parameters.keys()
+    if missing := sorted(varied - trial.keys()):
         raise InputError(
             f"{table}: expected columns for all parameters of {arguments.space}, found none for"
             f" {', '.join(missing)}; `make sweep` writes them"
         )
-    varied = {name: json.loads(trial[name]) for name in sweep.space.parameters}
-    values = sweep.space.fixed | varied
+    values = sweep.space.fixed | {name: json.loads(trial[name]) for name in varied}
     sweep.recipe(values)
     if trial["key"] != _key(sweep):
-        print(
-            f"warning: {table} may be of another space, recipe, data, code or packages than are"
-            " here: figures may differ from its own",
-            file=sys.stderr,
+        warnings.warn(
+            f"{table} may be of another space, recipe, data, code or packages than this checkout's:"
+            " training may give other figures",
+            stacklevel=1,
         )
     recipe = sweep.space.recipe
     write(
@@ -54,16 +53,15 @@ def main() -> None:
         }
         | {"train.recipe": recipe}
     )
-    print(f"{parameters.PATH}: trial {arguments.trial}, {trial['state']}; `dvc repro` trains it")
+    print(f"{parameters.PATH} has trial {arguments.trial}, {trial['state']}; `dvc repro` trains it")
 
 
 def _line(table: Path, trial: int) -> dict[str, str]:
-    """Return the line of a trial; the last one, if the sweep is not at its end."""
+    """Return the line of a trial; the last one if the sweep has not finished."""
     if not table.exists():
         raise InputError(f"{table}: no such file; `make sweep` writes it")
-    text = table.read_text(encoding="utf-8")
-    whole_lines = text[: text.rfind("\n") + 1]
-    found = {line["trial"]: line for line in csv.DictReader(io.StringIO(whole_lines))}
+    _, lines = trials.read_lines(table)
+    found = {line["trial"]: line for line in lines}
     if str(trial) not in found:
         raise InputError(
             f"--trial: expected one of the {len(found)} trials of {table}, found {trial}"
@@ -72,33 +70,33 @@ def _line(table: Path, trial: int) -> dict[str, str]:
 
 
 def _key(sweep: Sweep) -> str | None:
-    """Return the key of trials of what is here; None without data."""
+    """Return the key that trials of this checkout have; None without data."""
     try:
-        return key(sweep.decisive)
+        return training_key(sweep.decisive)
     except FileNotFoundError:
         return None
 
 
 def write(changes: dict[str, Any], path: Path = parameters.PATH) -> None:
-    """Give parameters, named by their dotted keys, other values; leave all else as it stands."""
+    """Change parameters, named by their dotted keys; leave everything else as it is."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.representer.add_representer(
         type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
-    )  # where ruamel would write nothing
+    )  # ruamel would write nothing
     everything = yaml.load(path.read_text(encoding="utf-8"))
     for name, value in changes.items():
-        if nested.get(everything, name) != value:
-            nested.put(everything, name, _in_brackets(value))
+        if dotted.get(everything, name) != value:
+            dotted.put(everything, name, _in_brackets(value))
     text = io.StringIO()
     yaml.dump(everything, text)
     files.write_text(path, text.getvalue())
 
 
 def _in_brackets(value: Any) -> Any:
-    """Return a list as one that is written in a line, as params.yaml has them."""
+    """Return a list in the style of params.yaml, on one line."""
     if isinstance(value, list):
         value = CommentedSeq(value)
         value.fa.set_flow_style()

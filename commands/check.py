@@ -1,50 +1,52 @@
-"""Check the whole of params.yaml, whichever stages would run.
+"""Check all of params.yaml, and that dvc.yaml declares what each stage uses.
 
-Reads       params.yaml
+Reads       params.yaml, dvc.yaml, source files, the names of files in metrics/ and plots/
 Exit code   0, or 2 with a line for each fault
 """
 
-from fmnist import command, parameters
-from fmnist.command import InputError
-from fmnist.evaluate.parameters import Evaluate
-from fmnist.fetch.parameters import Fetch
-from fmnist.plot.parameters import Plot
-from fmnist.preprocess.parameters import Preprocess
-from fmnist.train.parameters import Recipe, Train
+from pydantic import ValidationInfo, field_validator
 
-SECTIONS = {
-    "fetch": Fetch,
-    "preprocess": Preprocess,
-    "train": Train,
-    "evaluate": Evaluate,
-    "plot": Plot,
-}
+from fmnist.evaluate import Evaluate
+from fmnist.fetch import Download, Fetch
+from fmnist.pipeline import graph
+from fmnist.plot import Plot
+from fmnist.preprocess import Preprocess
+from fmnist.stage import command, parameters, yaml_file
+from fmnist.stage.command import InputError
+from fmnist.stage.parameters import Schema
+from fmnist.train import Train
+from fmnist.train.recipe import Recipe
+
+
+class Parameters(Schema):
+    """The whole of params.yaml."""
+
+    fetch: Fetch
+    download: Download
+    preprocess: Preprocess
+    recipes: dict[str, Recipe]
+    train: Train
+    evaluate: Evaluate
+    plot: Plot
+
+    @field_validator("train")
+    @classmethod
+    def _recipe_exists(cls, train: Train, info: ValidationInfo) -> Train:
+        recipes = info.data.get("recipes")  # none if one of them is invalid
+        if recipes is not None and train.recipe not in recipes:
+            known = ", ".join(recipes)
+            raise ValueError(f"recipe to be one of {known}, found {train.recipe!r}")
+        return train
 
 
 def main() -> None:
     """Run the command."""
-    values = parameters.load()
-    recipes = values.get("recipes")
-    faults = [
-        f"{parameters.PATH}: {key}: unknown key"
-        for key in values
-        if key not in {*SECTIONS, "recipes"}
-    ]
-    if not isinstance(recipes, dict):
-        faults.append(f"{parameters.PATH}: recipes: expected a mapping, found {recipes!r}")
-        recipes = {}
-    schemas = SECTIONS | {f"recipes.{name}": Recipe for name in recipes}
-    read = {}
-    for key, schema in schemas.items():
-        try:
-            read[key] = parameters.read(key, schema)
-        except InputError as error:
-            faults.append(str(error))
-    if "train" in read and (chosen := read["train"].recipe) not in recipes:
-        faults.append(
-            f"{parameters.PATH}: train.recipe: expected one of {', '.join(map(str, recipes))},"
-            f" found {chosen!r}"
-        )
+    values = yaml_file.load(parameters.PATH)
+    faults = graph.check()
+    try:
+        parameters.validate(values, Parameters)
+    except InputError as error:
+        faults.insert(0, str(error))
     if faults:
         raise InputError("\n".join(faults))
 

@@ -1,7 +1,7 @@
 """Compare this checkout with another revision: what changed, and whether it is real.
 
 Reads       this checkout, another revision; the test images, if they are here
-Writes      comparison/report.md, and pictures beside it
+Writes      comparison/report.md, and its plots
 Exit code   0, or 2 if the two cannot be compared
 """
 
@@ -10,26 +10,24 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from fmnist import command, contract, files
-from fmnist.command import InputError
-from versions import gate
-from versions.checkout import Checkout, git, where_main_was_left
-from versions.version import Version
+from fmnist.plot import canvas
+from fmnist.stage import command, files
+from fmnist.stage.command import InputError
+from fmnist.versions import comparison_plots, report
+from fmnist.versions.checkout import Checkout
+from fmnist.versions.comparison import compare
+from fmnist.versions.git import git, merge_base
+from fmnist.versions.version import Version
 
 FOLDER = Path("comparison")
-DPI = 100  # of the pictures
+DPI = 100  # of the plots
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.compare")
     parser.add_argument("--base", help="revision (default: where this branch left main)")
-    revision = parser.parse_args().base or where_main_was_left()
-    contract.apply()  # before the imports that follow
-
-    from fmnist.plot import canvas
-    from versions import pictures, report
-    from versions.comparison import compare
+    revision = parser.parse_args().base or merge_base()
 
     shutil.rmtree(FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="fmnist-compare-") as folder:
@@ -37,13 +35,13 @@ def main() -> None:
             checkout = Checkout.clone(Path(folder, "base"), revision)
             names = _name(revision, checkout.commit), _name_of_workspace()
             base, head = map(Version.read, (checkout.folder, Path()), names)
-            found = compare(base, head, checkout.commit, gate.settings().level)
+            found = compare(base, head, checkout.commit)
         except InputError as error:
             files.write_text(FOLDER / "report.md", f"# Not compared\n\n{error}\n")
             raise
 
     canvas.apply_style()
-    figures = pictures.draw(found)
+    figures = comparison_plots.draw(found)
     for name, (_, figure) in figures.items():
         canvas.save(figure, FOLDER / f"{name}.png", DPI)
     titles = {f"{name}.png": title for name, (title, _) in figures.items()}
@@ -55,7 +53,7 @@ def main() -> None:
 def _name_of_workspace() -> str:
     branch = git("rev-parse", "--abbrev-ref", "HEAD")  # HEAD where there is none
     name = _name(branch, git("rev-parse", "HEAD"))
-    return f"{name} and changes not committed" if git("status", "--porcelain") else name
+    return f"{name} and uncommitted changes" if git("status", "--porcelain") else name
 
 
 def _name(revision: str, commit: str) -> str:

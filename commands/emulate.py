@@ -1,8 +1,8 @@
 """Run every recipe on little data as other machines would, and compare every artifact.
 
-A machine here is this one as it is, on one core, as another user, or an emulated processor. On each
-of them all five stages of the committed code run, with one epoch, in a folder of its own. What this
-system cannot do is said, and left out.
+A machine is this one as it is, on one core, as another user, or an emulated processor. On each all
+five stages of the committed code run, with one epoch, in a separate folder. A machine that this
+system cannot provide is left out, with a message.
 
 Reads       HEAD, data/raw/
 Writes      nothing that stays
@@ -20,11 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-from fmnist import command, parameters
-from fmnist.command import InputError
-from versions import environment, raw_files
-from versions.checkout import Checkout, git
+from fmnist.pipeline import graph, machine
+from fmnist.preprocess import idx
+from fmnist.stage import command, parameters, yaml_file
+from fmnist.stage.command import InputError
+from fmnist.versions.checkout import Checkout
+from fmnist.versions.git import git
 
+RAW = Path("data/raw")
 HERE = "this machine"
 # Another user, who may still read what only this one may, such as an installed Python.
 ANOTHER_USER = (
@@ -54,18 +57,16 @@ def main() -> int:
             machines[name] = prefix
     if len(machines) == 1:
         raise InputError("expected another machine to compare this one with, found none")
-    print(environment.describe(git("rev-parse", "HEAD")), flush=True)
+    print(machine.describe(git("rev-parse", "HEAD")), flush=True)
 
     with tempfile.TemporaryDirectory(
         prefix="fmnist-emulate-", ignore_cleanup_errors=True
     ) as folder:
         mirror = Path(folder, "mirror")
         mirror.mkdir()
-        for raw in raw_files.files():
-            count = arguments.images if raw.name.startswith("train") else arguments.images // 2
-            raw_files.first(raw, mirror / raw.name, count)
+        _write_first(arguments.images, mirror)
         committed = Checkout.clone(Path(folder, "committed"), "HEAD")
-        recipes = list(parameters.load(committed.folder / parameters.PATH)["recipes"])
+        recipes = list(yaml_file.load(committed.folder / parameters.PATH)["recipes"])
         runs = list(product(recipes, machines))
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(
@@ -85,6 +86,18 @@ def _impossible(prefix: tuple[str, ...]) -> str | None:
     return (tried.stderr.strip() or "it fails") if tried.returncode else None
 
 
+def _write_first(count: int, mirror: Path) -> None:
+    """Write raw files of the first ``count`` training images, and of half as many test images."""
+    for part, kept in (("train", count), ("t10k", count // 2)):
+        images_file, labels_file = (
+            f"{part}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")
+        )
+        images = idx.read_images(RAW / images_file)
+        labels = idx.read_labels(RAW / labels_file, images)
+        (mirror / images_file).write_bytes(idx.encode(images[:kept]))
+        (mirror / labels_file).write_bytes(idx.encode(labels[:kept]))
+
+
 def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> dict[str, str]:
     """Run all stages in a checkout; return the SHA-256 of each output, by its path."""
     checkout = Checkout.clone(folder, "HEAD")
@@ -97,9 +110,8 @@ def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> di
             f"recipes.{recipe}.epochs": 1,
         }
     )
-    graph = parameters.load(checkout.folder / "dvc.yaml")["stages"]
     digests = {}
-    for name, stage in graph.items():
+    for name, stage in yaml_file.load(checkout.folder / "dvc.yaml")["stages"].items():
         _, *arguments = stage["cmd"].split()
         result = subprocess.run(
             [*prefix, sys.executable, *arguments],
@@ -110,24 +122,22 @@ def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> di
         )
         if result.returncode:
             raise InputError(f"{name} failed on {folder.name}: {result.stderr.strip()[-1000:]}")
-        outs = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
-        for out in outs:
-            path = out if isinstance(out, str) else next(iter(out))
+        for path in graph.outputs(stage):
             digests[path] = hashlib.sha256((checkout.folder / path).read_bytes()).hexdigest()
     return digests
 
 
 def _report(digests: dict[tuple[str, str], dict[str, str]]) -> int:
-    """Say how each machine's artifacts compare with this one's; return the exit code."""
+    """Print how each machine's artifacts compare with this one's; return the exit code."""
     status = 0
-    for (recipe, machine), found in digests.items():
+    for (recipe, name), found in digests.items():
         here = digests[recipe, HERE]
         others = [path for path in here if found[path] != here[path]]
         verdict = (
             f"different: {', '.join(others)}" if others else f"{len(here)} artifacts identical"
         )
-        if machine != HERE:
-            print(f"{recipe} on {machine}: {verdict}")
+        if name != HERE:
+            print(f"{recipe} on {name}: {verdict}")
         status = status or int(bool(others))
     return status
 

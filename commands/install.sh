@@ -1,11 +1,12 @@
 #!/bin/sh
-# Make .venv hold exactly what requirements.lock says: with uv if this machine has it, else with pip.
-# With the name of a group, add what requirements-<group>.lock says.
+# Install exactly what requirements/main.lock lists into .venv: with uv if this machine has it, else
+# with pip. With the name of a group, add what requirements/<group>.lock lists.
 set -eu
 cd "$(dirname "$0")/.."
-lock=requirements${1:+-$1}.lock
+group=${1:-main}
+lock=requirements/$group.lock
 
-# uv of this machine, not the one in .venv that writes the lock, which pip has to be able to replace.
+# The machine's uv, not the one in .venv that writes the locks, which pip must be able to replace.
 PATH=$(printf %s ":$PATH:" | sed "s#:$PWD/.venv/bin:#:#g")
 
 supported() {
@@ -24,19 +25,19 @@ if ! supported .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/nul
     "$python" -m venv .venv
 fi
 
-if [ $# = 0 ]; then
+if [ "$group" = main ]; then
     echo "Installing 2.7 GB of packages into .venv: less than a minute from a near mirror" >&2
-    rm -f .venv/requirements*.lock # groups are added anew after this
+    rm -f .venv/*.lock # groups are added again after this
     install=sync
 else
     echo "Adding the packages of $lock to .venv" >&2
-    install="install --no-deps"
+    install="install --no-deps --requirement"
 fi
 if command -v uv >/dev/null; then
-    uv pip $install --quiet --python .venv/bin/python --require-hashes --compile-bytecode \
-        ${1:+--requirement} "$lock"
+    # shellcheck disable=SC2086 # words of its own
+    uv pip $install "$lock" --quiet --python .venv/bin/python --require-hashes --compile-bytecode
 else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
         --requirement "$lock"
 fi
-cp "$lock" ".venv/$lock"
+cp "$lock" ".venv/$group.lock"

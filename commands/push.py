@@ -1,31 +1,31 @@
 """Push every run that this machine remembers: elsewhere `dvc repro --pull` then runs none of them.
 
-`dvc push --run-cache` sends the records of all runs, but of their outputs only those of dvc.lock,
-and none that Git holds (`cache: false`); without all of them DVC runs a stage again. So while it
-pushes, make-push.dvc names the outputs of all runs as if each were a file of data.
+`dvc push --run-cache` sends the records of all runs, but only those of their outputs that dvc.lock
+names, and none that Git has (`cache: false`); where one is missing, DVC runs the stage again. So
+during the push, make-push.dvc names the outputs of all runs as if each were a file of data.
 
 Reads       DVC's cache
 Exit code   0, or 2 if DVC could not push
 """
 
-import subprocess
+import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fmnist import command, files
-from fmnist.command import InputError
-
-RUNS = Path("make-push.dvc")  # which a killed push leaves for `commands.mend`
+from fmnist.pipeline import dvc_command
+from fmnist.pipeline.dvc_command import PUSH_LIST
+from fmnist.stage import command, files, yaml_file
+from fmnist.stage.command import InputError
 
 
-def dvc(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run DVC, which says itself what is wrong."""
-    result = subprocess.run(["dvc", *arguments], text=True, **options)
-    if result.returncode:
-        raise InputError(f"`dvc {' '.join(arguments)}` failed; DVC's message says why")
-    return result
+def main() -> None:
+    """Run the command."""
+    try:
+        files.write_text(PUSH_LIST, json.dumps({"outs": outputs(dvc_command.cache())}))
+        if dvc_command.run("push", "--run-cache").returncode:
+            raise InputError("`dvc push --run-cache` failed; see DVC's message")
+    finally:
+        PUSH_LIST.unlink(missing_ok=True)
 
 
 def outputs(cache: Path) -> list[dict[str, Any]]:
@@ -33,24 +33,14 @@ def outputs(cache: Path) -> list[dict[str, Any]]:
     found = {}
     for record in sorted(cache.glob("runs/*/*/*")):
         try:
-            outs = yaml.safe_load(record.read_text(encoding="utf-8"))["outs"]
-        except (yaml.YAMLError, TypeError, KeyError):  # half-written by a DVC that was killed
+            outs = yaml_file.load(record)["outs"]
+        except (InputError, KeyError):  # half-written by a killed DVC
             continue
-        for out in outs:
+        for out in outs or []:
             md5 = out["md5"]
             if (cache / "files" / "md5" / md5[:2] / md5[2:]).is_file():
                 found[md5] = out | {"path": md5}
     return list(found.values())
-
-
-def main() -> None:
-    """Run the command."""
-    cache = Path(dvc("cache", "dir", stdout=subprocess.PIPE).stdout.strip())
-    try:
-        files.write_text(RUNS, yaml.safe_dump({"outs": outputs(cache)}))
-        dvc("push", "--run-cache")
-    finally:
-        RUNS.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

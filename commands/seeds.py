@@ -1,8 +1,9 @@
-"""Run a recipe under several seeds, to know what chance alone changes.
+"""Run a recipe under several seeds, to measure what chance alone changes.
 
 Each is an ordinary run of the committed pipeline, in a clone that shares this checkout's DVC cache,
-so that nothing is trained twice; as many at once as there are cores for the recipe's threads. Each
-row is written as it comes, and stays as long as what decides it: a table can be made in parts.
+so that nothing is trained twice; as many run at once as there are cores for the recipe's threads.
+Each row is written when its run ends, and stays while its key is current: a table can be made in
+parts.
 
 Reads       HEAD, DVC's cache
 Writes      metrics/seeds.csv
@@ -16,10 +17,11 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fmnist import command, files, parameters
-from fmnist.command import InputError
-from versions import seeds
-from versions.checkout import Checkout
+from fmnist.stage import command, parameters, yaml_file
+from fmnist.stage.command import InputError
+from fmnist.stage.files import read_json
+from fmnist.versions import seeds
+from fmnist.versions.checkout import Checkout
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def main() -> None:
         prefix="fmnist-seeds-", ignore_cleanup_errors=True
     ) as temporary:
         committed = Checkout.clone(Path(temporary, "committed"), "HEAD")
-        values = parameters.load(committed.folder / parameters.PATH)
+        values = yaml_file.load(committed.folder / parameters.PATH)
         recipe = arguments.recipe or values["train"]["recipe"]
         if recipe not in values["recipes"]:
             known = ", ".join(values["recipes"])
@@ -64,11 +66,10 @@ def _run(folder: Path, commit: str, recipe: str, seed: int) -> seeds.Row:
     checkout = Checkout.clone(folder, commit)
     checkout.share_cache()
     checkout.set({"train.recipe": recipe, "train.seed": seed})
-    if not checkout.run("dvc", "repro", "--quiet", "evaluate"):
-        raise InputError(f"{recipe} with seed {seed}: dvc repro failed; see above why")
-    train, test = (
-        files.read_json(checkout.folder / "metrics" / f"{name}.json") for name in ("train", "test")
-    )
+    if not checkout.dvc("repro", "--quiet", "evaluate"):
+        raise InputError(f"{recipe} with seed {seed}: dvc repro failed; see its messages above")
+    metrics = checkout.folder / "metrics"
+    train, test = read_json(metrics / "train.json"), read_json(metrics / "test.json")
     row = seeds.Row(
         recipe,
         seed,

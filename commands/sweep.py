@@ -1,25 +1,27 @@
-"""Train a recipe with many values, on this machine or a cluster, and say what that found.
+"""Train a recipe with many values, on this machine or a cluster, and report the findings.
 
-Ended at any moment and run again, it goes on: a trial that has ended is not trained again. Of the
-prepared data it reads the training and the validation split; the test images are out of reach.
+Rerun an interrupted sweep and it resumes: no finished trial is trained again. Of the prepared data
+it reads the training and the validation split; the test images are out of reach.
 
-Reads       sweeps/<name>.yaml, params.yaml, dvc.yaml, data/prepared/{train,validation}.npz
+Reads       sweeps/<name>.yaml, params.yaml, data/prepared/{train,validation}.npz
 Writes      sweeps/<name>/: trials.csv, history.csv, report.md and pictures; .sweeps/ while it runs
 Exit code   0, or 2 if it could not run
 """
 
 import argparse
-import hashlib
-import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from fmnist import command, contract, parameters, pins, stage
-from fmnist.command import InputError
-from stages.train import TRAIN, VALIDATION
+from fmnist.dataset.images import Images
+from fmnist.stage import command, lifecycle, parameters, yaml_file
+from fmnist.stage.command import InputError
+from fmnist.sweeps.space import Sweep
+from fmnist.sweeps.trials import Table
+from fmnist.train.decisive import training_key
 
-STATES = Path(".sweeps")  # of paused trials, below the key of what decided them
+TRAIN, VALIDATION = Path("data/prepared/train.npz"), Path("data/prepared/validation.npz")
+STATES = Path(".sweeps")  # of paused trials, in a folder for each key
 
 
 def main() -> None:
@@ -34,28 +36,24 @@ def main() -> None:
         raise InputError(f"--cores: expected 1 or more, found {arguments.cores}")
     if missing := [name for name in ("ray", "optuna") if find_spec(name) is None]:
         raise InputError(
-            f"expected {' and '.join(missing)} installed, found none; `make install-sweep` does it"
+            f"expected {' and '.join(missing)} installed, found none; run `make install-sweep`"
         )
-    contract.apply()  # before the imports that follow
+    # These import Ray and Optuna, which are optional.
+    from fmnist.sweeps import report, search
+    from fmnist.sweeps.cluster import Cluster
+    from fmnist.sweeps.live import Live
+    from fmnist.sweeps.run import run
 
-    from fmnist.dataset import Images
-    from tuning import report, search
-    from tuning.cluster import Cluster
-    from tuning.live import Live
-    from tuning.run import run
-    from tuning.space import Sweep
-    from tuning.trials import Table
-
-    sweep = Sweep(arguments.space, parameters.load())
+    sweep = Sweep(arguments.space, yaml_file.load(parameters.PATH))
     plan = search.start(sweep)
     train = Images.load(TRAIN)
     validation = Images.load(VALIDATION, like=train)
     folder = arguments.space.with_suffix("")
-    decisive = key(sweep.decisive)
-    states = STATES / decisive
+    key = training_key(sweep.decisive)
+    states = STATES / key
     states.mkdir(parents=True, exist_ok=True)
-    with stage.alone(states, str(arguments.space), patience=0):
-        table = Table(folder, sweep.space.parameters, decisive)
+    with lifecycle.alone(states, str(arguments.space), patience=0):
+        table = Table(folder, sweep.space.parameters, key)
         threads = sweep.base["threads"]
         with Cluster(arguments.address, arguments.cores, threads, (train, validation)) as cluster:
             for node in cluster.refused:
@@ -65,18 +63,9 @@ def main() -> None:
             run(sweep, plan, table, cluster, states, live)
         table.put_in_order()
         shutil.rmtree(states, ignore_errors=True)
-        report.write(sweep, table, len(validation.labels), f"make sweep SPACE={arguments.space}")
-    print(f"{folder / 'report.md'}: what it found")
-
-
-def key(decisive: object) -> str:
-    """Return a hash of all that decides the figures of a trial, but its values."""
-    graph = parameters.load(Path("dvc.yaml"))["stages"]["train"]
-    files = {dep: hashlib.sha256(Path(dep).read_bytes()).hexdigest() for dep in graph["deps"]}
-    packages = pins.pinned("prepare", "train")
-    text = json.dumps([decisive, files, packages], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        report.write(sweep, table, len(validation.labels))
+    print(f"The findings are in {folder / 'report.md'}")
 
 
 if __name__ == "__main__":
-    command.run(main, "interrupted: run the same command again to go on; ended trials are kept")
+    command.run(main, "interrupted: run the same command again to resume; finished trials are kept")

@@ -7,40 +7,25 @@ Exit code   0 identical or within tolerance, 1 different, 2 could not run
 
 import argparse
 import collections
-import graphlib
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fmnist import command, contract
-from fmnist.command import InputError
-from versions import environment, lock_file
-from versions.checkout import Checkout
-from versions.drift import drift
-from versions.lock_file import Stage
-
-IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "different"
-NOT_REBUILT, NOT_COMPARED = "not rebuilt", "not compared"
-
-Stages = dict[str, Stage]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One thing that was compared.
-
-    Attributes:
-        is_input: a committed file, parameter or command that is not as recorded; else an output.
-        detail: how near the numbers of an output are, or why they were not compared.
-    """
-
-    stage: str
-    what: str
-    recorded: str
-    found: str
-    verdict: str
-    is_input: bool = False
-    detail: str = ""
+from fmnist.pipeline import lock_file, machine
+from fmnist.stage import command, contract, yaml_file
+from fmnist.stage.command import InputError
+from fmnist.versions.checkout import Checkout
+from fmnist.versions.verification import (
+    DIFFERENT,
+    IDENTICAL,
+    NOT_COMPARED,
+    NOT_REBUILT,
+    WITHIN,
+    Row,
+    Stages,
+    as_numbers,
+    inputs_not_as_recorded,
+    outputs,
+)
 
 
 def main() -> int:
@@ -55,27 +40,18 @@ def main() -> int:
         if arguments.stage not in {None, *recorded}:
             known = ", ".join(recorded)
             raise InputError(f"--stage: expected one of {known}, found {arguments.stage!r}")
-        print(environment.describe(checkout.commit), flush=True)
-        rows = _inputs_not_as_recorded(checkout, recorded)
-        rebuilt = _rebuild(checkout, recorded, arguments.stage)
-        rows += _outputs(recorded, rebuilt)
+        print(machine.describe(checkout.commit), flush=True)
+        rows = list(inputs_not_as_recorded(checkout, recorded))
+        rows += outputs(recorded, _rebuild(checkout, recorded, arguments.stage))
         if arguments.stage is not None:
             rows = [row for row in rows if row.stage == arguments.stage]
         unmet = contract.unmet()
         if unmet and not any(row.is_input for row in rows):
             original = Checkout.clone(Path(folder, "recorded"), checkout.commit)
-            rows = [_as_numbers(row, original, checkout) for row in rows]
-    order = _order(recorded | rebuilt)
-    return _report(sorted(rows, key=lambda row: order.index(row.stage)), unmet)
-
-
-def _inputs_not_as_recorded(checkout: Checkout, recorded: Stages) -> list[Row]:
-    """Return a row for each committed file, parameter or recorded hash that cannot be right."""
-    return [
-        Row(found.stage, f"{found.what} (committed)", found.recorded, found.found, DIFFERENT, True)
-        for found in drift(checkout.folder, recorded, checkout.environment)
-        if found.stage in recorded
-    ]
+            rows = [as_numbers(row, original, checkout) for row in rows]
+        graph = list(yaml_file.load(checkout.folder / "dvc.yaml")["stages"])
+    order = {name: number for number, name in enumerate(graph)}
+    return _report(sorted(rows, key=lambda row: order.get(row.stage, len(order))), unmet)
 
 
 def _rebuild(checkout: Checkout, recorded: Stages, stage: str | None) -> Stages:
@@ -84,58 +60,18 @@ def _rebuild(checkout: Checkout, recorded: Stages, stage: str | None) -> Stages:
     path = checkout.folder / lock_file.PATH
     if stage is None:
         path.unlink()
-        checkout.run("dvc", "repro")
+        checkout.dvc("repro")
         return lock_file.read(path) if path.exists() else {}
-    outputs = {file.path for other in recorded.values() for file in other.outs}
-    inputs = [file.path for file in recorded[stage].deps if file.path in outputs]
+    written = lock_file.outs(recorded)
+    inputs = [file.path for file in recorded[stage].deps if file.path in written]
     if inputs and not checkout.pull(*inputs):
         raise InputError(
             f"{stage}: expected its recorded inputs in the cache or a remote, found not all of"
             f" {', '.join(inputs)}; `dvc pull` them, or verify all stages"
         )
-    if not checkout.run("dvc", "repro", "--single-item", "--force", stage):
+    if not checkout.dvc("repro", "--single-item", "--force", stage):
         return {}
     return {stage: checkout.stages()[stage]}
-
-
-def _outputs(recorded: Stages, rebuilt: Stages) -> list[Row]:
-    rows = []
-    for name in recorded | rebuilt:
-        before, after = (
-            {file.path: file.md5 for file in stages[name].outs} if name in stages else {}
-            for stages in (recorded, rebuilt)
-        )
-        for path in before | after:
-            pair = before.get(path, "none"), after.get(path, "none")
-            verdict = IDENTICAL if pair[0] == pair[1] else DIFFERENT
-            rows.append(Row(name, path, *pair, verdict if name in rebuilt else NOT_REBUILT))
-    return rows
-
-
-def _as_numbers(row: Row, original: Checkout, rebuilt: Checkout) -> Row:
-    """Compare an output whose bytes differ by its numbers."""
-    from versions import tolerance  # NumPy, which few verifications need
-
-    if row.verdict != DIFFERENT or "none" in (row.recorded, row.found):
-        return row
-    path = original.folder / row.what
-    if not path.exists() and not original.pull(row.what):
-        return replace(row, verdict=NOT_COMPARED, detail="the recorded file is not available")
-    found = tolerance.compare(path, rebuilt.folder / row.what)
-    if found is None:
-        return replace(row, verdict=NOT_COMPARED, detail="drawn from the others")
-    near, how = found
-    return replace(row, verdict=WITHIN if near else DIFFERENT, detail=how)
-
-
-def _order(stages: Stages) -> list[str]:
-    """Return the stages, each behind those whose outputs it reads."""
-    writer = {file.path: name for name, stage in stages.items() for file in stage.outs}
-    graph = {
-        name: [writer[file.path] for file in stage.deps if file.path in writer]
-        for name, stage in stages.items()
-    }
-    return list(graphlib.TopologicalSorter(graph).static_order())
 
 
 def _report(rows: list[Row], unmet: list[str]) -> int:
@@ -144,7 +80,7 @@ def _report(rows: list[Row], unmet: list[str]) -> int:
     for row in rows:
         verdict = f"{row.verdict}: {row.detail}" if row.detail else row.verdict
         table.append((row.stage, row.what, row.recorded, row.found, verdict))
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     print()
     for line in table:
         print("  ".join(map(str.ljust, line, widths)).rstrip())
@@ -159,7 +95,7 @@ def _report(rows: list[Row], unmet: list[str]) -> int:
         print(f"{DIFFERENT}: first in {first}, {why}")
         return 1
     if NOT_REBUILT in count:
-        print("could not run: see above why a stage failed")
+        print("could not run: the messages above say why a stage failed")
         return 2
     if NOT_COMPARED in count:
         print(f"{WITHIN}; {NOT_COMPARED}: {count[NOT_COMPARED]} of {len(rows)}")

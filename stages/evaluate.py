@@ -7,24 +7,24 @@ Parameters  evaluate
 
 from pathlib import Path
 
-from fmnist import contract, parameters, pins, stage, tensorflow_contract
-from fmnist.classes import CLASSES
-from fmnist.evaluate.parameters import Evaluate
+from fmnist.network import tensorflow_contract
+from fmnist.dataset import pins
+from fmnist.dataset.classes import CLASSES
+from fmnist.dataset.images import Images
+from fmnist.evaluate import Evaluate
+from fmnist.evaluate.loading import load
+from fmnist.evaluate.metrics import measure
+from fmnist.network.prediction import Predictor
+from fmnist.predictions import probabilities as predictions
+from fmnist.stage import lifecycle, parameters
+from fmnist.stage.files import write_json, write_rows
 
 
 def main() -> None:
     """Run the stage."""
     settings = parameters.read("evaluate", Evaluate)
     pins.check("prepare", "train", "evaluate")
-    contract.apply()  # before the imports that follow
     tensorflow_contract.apply(settings.threads)
-
-    from fmnist import predictions
-    from fmnist.dataset import Images
-    from fmnist.evaluate.loading import load
-    from fmnist.evaluate.metrics import measure
-    from fmnist.files import write_json, write_rows
-    from fmnist.inference import Predictor
 
     test = Images.load(Path("data/prepared/test.npz"))
     predict = Predictor(load(Path("models/model.keras"), test.images), settings.batch_size)
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run("evaluate", main)
+    lifecycle.run("evaluate", main)

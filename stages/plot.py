@@ -1,4 +1,4 @@
-"""Draw what a person looks at, and print the first predictions.
+"""Draw what people look at, and print the first predictions.
 
 Reads       plots/history.csv, metrics/train.json, metrics/test.json, data/predictions.npz,
             data/prepared/test.npz, data/first_batch.npz
@@ -8,8 +8,17 @@ Parameters  plot
 
 from pathlib import Path
 
-from fmnist import contract, parameters, pins, stage
-from fmnist.plot.parameters import Plot
+import pandas as pd
+
+from fmnist.dataset import pins
+from fmnist.dataset.images import Images
+from fmnist.plot import Plot, canvas, curves, galleries, per_class
+from fmnist.plot.reliability import reliability
+from fmnist.plot.table import table
+from fmnist.predictions import probabilities as predictions
+from fmnist.predictions.calibration import calibration
+from fmnist.stage import lifecycle, parameters
+from fmnist.stage.files import read_json
 
 PLOTS = Path("plots")
 
@@ -18,17 +27,6 @@ def main() -> None:
     """Run the stage."""
     settings = parameters.read("plot", Plot)
     pins.check("prepare", "plot")
-    contract.apply()  # before the imports that follow
-
-    import pandas as pd
-
-    from fmnist import predictions
-    from fmnist.calibration import calibration
-    from fmnist.dataset import Images
-    from fmnist.files import read_json
-    from fmnist.plot import canvas, classes, curves, images
-    from fmnist.plot.reliability import reliability
-    from fmnist.plot.table import table
 
     history = pd.read_csv(PLOTS / "history.csv")
     saved_epoch = read_json(Path("metrics/train.json"))["epoch"]
@@ -42,12 +40,12 @@ def main() -> None:
     figures = {
         "accuracy": curves.curve(history, "accuracy", saved_epoch),
         "loss": curves.curve(history, "loss", saved_epoch),
-        "confusion_matrix": classes.confusion_matrix(labels, probabilities.argmax(axis=1)),
-        "recall": classes.recall(metrics, labels),
+        "confusion_matrix": per_class.confusion_matrix(labels, probabilities.argmax(axis=1)),
+        "recall": per_class.recall(metrics, labels),
         "reliability": reliability(calibration(probabilities, labels)),
-        "predictions": images.predictions(first, probabilities[: settings.predictions]),
-        "mistakes": images.mistakes(test, probabilities, settings.mistakes),
-        "training_images": images.training_images(batch, settings.training_images),
+        "predictions": galleries.predictions(first, probabilities[: settings.predictions]),
+        "mistakes": galleries.mistakes(test, probabilities, settings.mistakes),
+        "training_images": galleries.training_images(batch, settings.training_images),
     }
     for name, figure in figures.items():
         canvas.save(figure, PLOTS / f"{name}.png", settings.dpi)
@@ -55,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run("plot", main)
+    lifecycle.run("plot", main)

@@ -7,8 +7,13 @@ Parameters  preprocess
 
 from pathlib import Path
 
-from fmnist import contract, parameters, pins, stage
-from fmnist.preprocess.parameters import Preprocess
+from fmnist.dataset import pins
+from fmnist.dataset.images import Images
+from fmnist.preprocess import Preprocess, idx
+from fmnist.preprocess.normalization import normalization
+from fmnist.preprocess.split import split
+from fmnist.stage import lifecycle, parameters
+from fmnist.stage.files import write_json
 
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
@@ -18,13 +23,6 @@ def main() -> None:
     """Run the stage."""
     settings = parameters.read("preprocess", Preprocess)
     pins.check("prepare")
-    contract.apply()  # before the imports that follow
-
-    from fmnist.dataset import Images
-    from fmnist.files import write_json
-    from fmnist.preprocess import idx
-    from fmnist.preprocess.normalization import normalization
-    from fmnist.preprocess.split import split
 
     images = idx.read_images(RAW / "train-images-idx3-ubyte")
     labels = idx.read_labels(RAW / "train-labels-idx1-ubyte", images)
@@ -41,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run("preprocess", main)
+    lifecycle.run("preprocess", main)

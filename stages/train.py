@@ -1,58 +1,54 @@
-"""Train the chosen recipe; the test set is out of reach.
+"""Train the chosen recipe. The test set is out of reach.
 
 Reads       data/prepared/train.npz, data/prepared/validation.npz
 Writes      models/model.keras, data/first_batch.npz, metrics/train.json, plots/history.csv
-Keeps       .checkpoints/ while it runs; a killed training goes on from there
+Keeps       .checkpoints/ while it runs, from which an interrupted training resumes
 Parameters  train, recipes.<train.recipe>
 """
 
-import hashlib
 from pathlib import Path
 
-from fmnist import contract, parameters, pins, stage, tensorflow_contract
-from fmnist.train.parameters import Recipe, Train
-
-TRAIN, VALIDATION = Path("data/prepared/train.npz"), Path("data/prepared/validation.npz")
+from fmnist.network import tensorflow_contract
+from fmnist.dataset import pins
+from fmnist.dataset.images import Images
+from fmnist.stage import lifecycle, parameters
+from fmnist.stage.files import write_json, write_rows
+from fmnist.train import Train
+from fmnist.train.checkpoint import Checkpoint
+from fmnist.train.decisive import PINS, training_key
+from fmnist.train.progress import Progress
+from fmnist.train.recipe import Recipe
+from fmnist.train.saving import save
+from fmnist.train.training import Training, first_batch
 
 
 def main() -> None:
     """Run the stage."""
     settings = parameters.read("train", Train)
     recipe = parameters.read(f"recipes.{settings.recipe}", Recipe)
-    packages = pins.check("prepare", "train")
-    contract.apply()  # before the imports that follow
+    pins.check(*PINS)
     tensorflow_contract.apply(recipe.threads)
 
-    from fmnist.dataset import Images
-    from fmnist.files import write_json, write_rows
-    from fmnist.train.checkpoint import Checkpoint
-    from fmnist.train.fit import first_batch, fit
-    from fmnist.train.progress import Progress
-    from fmnist.train.saving import save
+    train = Images.load(Path("data/prepared/train.npz"))
+    validation = Images.load(Path("data/prepared/validation.npz"), like=train)
+    key = training_key([settings.seed, recipe.model_dump()])
+    checkpoint = Checkpoint(Path(".checkpoints"), key)
+    state = checkpoint.load()
+    if state is not None:
+        print("Resuming unfinished training")
 
-    train = Images.load(TRAIN)
-    validation = Images.load(VALIDATION, like=train)
-    data = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (TRAIN, VALIDATION)]
-    checkpoint = Checkpoint(
-        Path(".checkpoints"), [settings.seed, recipe.model_dump(), packages, data]
-    )
-    unfinished = checkpoint.load()
-    if unfinished is not None:
-        print("An unfinished training of just this is here: it goes on")
-
+    training = Training(recipe, settings.seed, train, validation, state)
     progress = Progress(recipe.epochs)
-    fitted = fit(recipe, settings.seed, train, validation, progress, checkpoint.save, unfinished)
+    for row in training.epochs():
+        checkpoint.save(training.state())
+        progress(row)
 
-    print(
-        f"{len(fitted.history)} of at most {recipe.epochs} epochs; weights of epoch"
-        f" {fitted.scores['epoch']} saved"
-    )
-    save(fitted.model, Path("models/model.keras"))
+    save(training.model, Path("models/model.keras"))
     first_batch(recipe, settings.seed, train).save(Path("data/first_batch.npz"))
-    write_json(Path("metrics/train.json"), fitted.scores)
-    write_rows(Path("plots/history.csv"), fitted.history)
+    write_json(Path("metrics/train.json"), training.scores())
+    write_rows(Path("plots/history.csv"), training.history)
     checkpoint.remove()
 
 
 if __name__ == "__main__":
-    stage.run("train", main)
+    lifecycle.run("train", main)

@@ -1,46 +1,55 @@
-"""Tiny data made on the spot, a copy of the project that runs on it, and what runs there."""
+"""Tiny data made on the spot, copies of the project that run on it, and ways to run it.
 
+The option ``-p stages`` in pyproject.toml applies the numeric contract before this is imported.
+"""
+
+import contextlib
 import hashlib
+import importlib
+import io
 import os
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fmnist import contract, tensorflow_contract
+import filelock
+import fork_server
+import numpy as np
+import pytest
+import yaml
+from dvc.repo import Repo
 
-contract.apply()  # tests compute under the same switches as stages, which NumPy reads at import
+from fmnist.network import tensorflow_contract
+from fmnist.dataset.images import Images
+from fmnist.preprocess import idx
+from fmnist.stage import command, dotted, yaml_file
+from fmnist.train.recipe import Recipe
+
 tensorflow_contract.apply(threads=2)
 # A shell ignores SIGINT in its background, and what tests start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import yaml  # noqa: E402
-
-from fmnist import parameters  # noqa: E402
-from fmnist.dataset import Images  # noqa: E402
-from fmnist.train.parameters import Recipe  # noqa: E402
-
 ROOT = Path(__file__).parent.parent
 STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
-GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+GRAPH = yaml_file.load(ROOT / "dvc.yaml")["stages"]
+REAL = yaml_file.load(ROOT / "params.yaml")
+RECIPES = REAL["recipes"]
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # this environment's programs first
 
-pytest_plugins = ["mirrors", "web_server"]  # which have fixtures too
+pytest_plugins = ["mirrors", "web_server"]  # which define fixtures too
 
 
-def idx(array: np.ndarray) -> bytes:
-    """Return the bytes of an IDX file."""
-    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    return header + array.astype(np.uint8).tobytes()
+# Data
 
 
 def pixels(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return images uint8 [count, 28, 28] of which the label, uint8 [count], can be learned."""
+    """Return images uint8 [count, 28, 28] whose labels, uint8 [count], can be learned."""
     random = np.random.default_rng(seed)
     labels = (np.arange(count) % 10).astype(np.uint8)
     images = random.integers(0, 100, (count, 28, 28), dtype=np.uint8)
@@ -57,7 +66,6 @@ def tiny(count: int, seed: int = 0) -> Images:
 
 
 TRAIN, VALIDATION = tiny(70), tiny(23, seed=1)
-RECIPES = parameters.load(ROOT / "params.yaml")["recipes"]
 
 
 def recipe(name: str, **changes: object) -> Recipe:
@@ -66,8 +74,7 @@ def recipe(name: str, **changes: object) -> Recipe:
     Args:
         changes: of a mapping those keys that are given, unless it has another ``name``.
     """
-    values = RECIPES[name] | {"batch_size": 16, "epochs": 3}
-    values |= {"early_stopping": None, "augmentation": None}
+    values = RECIPES[name] | {"batch_size": 16, "epochs": 3, "augmentation": None}
     values["network"] = values["network"] | {"dropout": 0.0}
     for key, value in changes.items():
         before = values[key]
@@ -80,96 +87,34 @@ def recipe(name: str, **changes: object) -> Recipe:
 ADAM = {"name": "adam", "learning_rate": 0.001, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-4}
 
 
-def leaves(values: dict, prefix: str = "") -> dict[str, object]:
-    """Return every value that is not a mapping, under its dotted key."""
-    found = {}
-    for key, value in values.items():
-        nested = isinstance(value, dict)
-        found |= leaves(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return found
+# The graph
+
+
+def make_targets() -> set[str]:
+    """Return what can be made; a pattern as each target that a lock gives it."""
+    targets = set(re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        targets |= {target.replace("%", lock.stem) for target in targets}
+    return targets
 
 
 def pin_groups(stage: str) -> set[str]:
-    """Return the groups of pyproject.toml's pins that a stage tracks."""
+    """Return the groups of pins in pyproject.toml that a stage tracks."""
     found = [
         entry["pyproject.toml"] for entry in GRAPH[stage]["params"] if not isinstance(entry, str)
     ]
     return {key.removeprefix("dependency-groups.") for keys in found for key in keys}
 
 
-def walk(values: dict, key: str) -> tuple[dict, str]:
-    """Return the mapping that holds the dotted ``key``, and the key's last part."""
-    *parents, last = key.split(".")
-    for parent in parents:
-        values = values[parent]
-    return values, last
+# Projects
 
 
 def set_value(folder: Path, key: str, value: object) -> None:
     """Set the dotted ``key`` in a project's params.yaml."""
     path = folder / "params.yaml"
-    values = yaml.safe_load(path.read_text())
-    section, last = walk(values, key)
-    section[last] = value
+    values = yaml_file.load(path)
+    dotted.put(values, key, value)
     path.write_text(yaml.safe_dump(values, sort_keys=False))
-
-
-def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in ``folder`` with this environment's programs first on PATH."""
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "PATH": PATH, **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def start(folder: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a command like `run`, in a process group of its own; all it says is in ``stdout``."""
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**os.environ, "PATH": PATH, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def dvc(folder: Path, *arguments: str, **environment: str) -> str:
-    """Run DVC, which must succeed; return what it prints."""
-    result = run(folder, "dvc", *arguments, **environment)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
-
-
-def git(folder: Path, *arguments: str) -> None:
-    """Run Git, which must succeed, as somebody."""
-    identity = ("-c", "user.name=me", "-c", "user.email=me@example.com")
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def commit(folder: Path) -> None:
-    """Commit all that Git does not ignore."""
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--allow-empty", "--message", "state")
-
-
-def files_below(folder: Path, *left_out: str) -> set[str]:
-    """Return the paths of all files in ``folder``, but those in a folder named in ``left_out``."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {path.as_posix() for path in paths if not set(left_out) & set(path.parts)}
-
-
-def make_targets() -> set[str]:
-    """Return what can be made; a pattern as each target that a lock gives it."""
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z%-]+):", makefile, flags=re.MULTILINE))
-    for lock in ROOT.glob("requirements-*.lock"):
-        targets |= {target.replace("%", lock.stem.partition("-")[2]) for target in targets}
-    return targets
 
 
 def copy_project(folder: Path) -> Path:
@@ -191,11 +136,138 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def make_small(folder: Path, mirror: Path) -> Path:
+    """Point a copy of the project at the small data, and shorten its trainings."""
+    path = folder / "params.yaml"
+    values = yaml_file.load(path)
+    for raw in mirror.iterdir():
+        values["fetch"]["sha256"][raw.name] = hashlib.sha256(raw.read_bytes()).hexdigest()
+    values["download"]["mirrors"] = [mirror.as_uri()]
+    values["preprocess"]["validation_size"] = 13
+    for recipe in values["recipes"].values():
+        recipe["epochs"] = 3
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return folder
+
+
+def files_below(folder: Path, *left_out: str) -> set[str]:
+    """Return the paths of all files in ``folder`` but those below a name in ``left_out``."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix() for path in paths if not set(left_out) & set(path.parts)}
+
+
+# Programs
+
+
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in ``folder`` with this environment's programs first on PATH."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": PATH, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def start(folder: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a program like `run`, in a process group of its own; ``stdout`` has all its output."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": PATH, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def call(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m <module>`` in this process, where a process of its own is not the point.
+
+    It runs the code of this checkout in ``folder``: not code that a test has changed there.
+    """
+    main = importlib.import_module(module).main
+    old_argv, old_path, old_folder = sys.argv, os.environ["PATH"], Path.cwd()
+    old_handler, old_format = signal.getsignal(signal.SIGTERM), warnings.formatwarning
+    sys.argv, os.environ["PATH"] = [module, *map(str, arguments)], PATH
+    os.chdir(folder)
+    try:
+        with _captured() as streams, warnings.catch_warnings():
+            warnings.simplefilter("default")
+            try:
+                command.run(main)
+            except SystemExit as end:
+                status = end.code
+    finally:
+        os.chdir(old_folder)
+        sys.argv, os.environ["PATH"], warnings.formatwarning = old_argv, old_path, old_format
+        signal.signal(signal.SIGTERM, old_handler)
+    return subprocess.CompletedProcess([module], status, *streams)
+
+
+@contextlib.contextmanager
+def _captured() -> Iterator[list[str]]:
+    """Yield a list that is given the standard output and error of this process and its children."""
+    streams: list[str] = []
+    saved = sys.stdout, sys.stderr
+    descriptors = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        try:
+            for number, file in ((1, out), (2, err)):
+                os.dup2(file.fileno(), number)
+            sys.stdout, sys.stderr = (
+                io.TextIOWrapper(io.FileIO(number, "w", closefd=False), write_through=True)
+                for number in (1, 2)
+            )
+            yield streams
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            sys.stdout, sys.stderr = saved
+            for number, descriptor in zip((1, 2), descriptors, strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            for file in (out, err):
+                file.seek(0)
+                streams.append(file.read())
+
+
+def dvc(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run DVC, which must succeed; return what it prints. Stages run in the fork server."""
+    forking = {"PATH": f"{fork_server.programs()}:{PATH}"}
+    result = run(folder, "dvc", *arguments, **forking | environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def dvc_status(folder: Path) -> dict[str, list]:
+    """Return what `dvc status --json` prints, by DVC in this process."""
+    with Repo(folder) as repo:
+        return repo.status()
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run Git, which must succeed, with an identity."""
+    identity = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    """Commit everything that Git does not ignore."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "state")
+
+
 class Sprung:
     """An object whose unpickling would leave a trace."""
 
     def __reduce__(self):
         return os.mkdir, ("sprung",)
+
+
+# Fixtures
 
 
 @pytest.fixture
@@ -206,34 +278,47 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the four raw files, small: 60 training and 20 test images."""
-    folder = tmp_path_factory.mktemp("mirror")
-    for part, count, seed in (("train", 60, 1), ("t10k", 20, 2)):
-        images, labels = pixels(count, seed)
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
-    return folder
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function that makes a folder once for all worker processes of this session.
 
+    It takes a name, and a function that fills the folder it is given.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-def make_small(folder: Path, mirror: Path) -> Path:
-    """Point a copy of the project at the small data, and shorten its trainings."""
-    for path in mirror.iterdir():
-        key = f"fetch.sha256.{path.name}"
-        set_value(folder, key, hashlib.sha256(path.read_bytes()).hexdigest())
-    set_value(folder, "fetch.mirrors", [mirror.as_uri()])
-    set_value(folder, "preprocess.validation_size", 13)
-    for recipe in RECIPES:
-        set_value(folder, f"recipes.{recipe}.epochs", 3)
-    return folder
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with filelock.FileLock(shared / f"{name}.lock"):
+            if not folder.exists():
+                part = shared / f"{name}.part"
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
-    """The project after `dvc repro` on the small data. Not to be changed: use `project`."""
-    folder = make_small(copy_project(tmp_path_factory.mktemp("reproduced")), mirror)
-    dvc(folder, "repro")
-    return folder
+def mirror(made_once: Callable[..., Path]) -> Path:
+    """A folder with the four raw files, small: 60 training and 20 test images."""
+
+    def fill(folder: Path) -> None:
+        for part, count, seed in (("train", 60, 1), ("t10k", 20, 2)):
+            images, labels = pixels(count, seed)
+            (folder / f"{part}-images-idx3-ubyte").write_bytes(idx.encode(images))
+            (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
+
+    return made_once("mirror", fill)
+
+
+@pytest.fixture(scope="session")
+def reproduced(made_once: Callable[..., Path], mirror: Path) -> Path:
+    """The project after `dvc repro` on the small data. Do not change it: use `project`."""
+    return made_once(
+        "reproduced", lambda folder: dvc(make_small(copy_project(folder), mirror), "repro")
+    )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import commit, copy_project, make_small, run, set_value
 
-from fmnist.fetch.parameters import Fetch, Hashes
+from fmnist.fetch import Fetch, Hashes
 
 RAW_FILES = [field.alias for field in Hashes.model_fields.values()]
 CONTENT = {name: f"content of {name}".encode() * 1000 for name in RAW_FILES}

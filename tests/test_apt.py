@@ -11,10 +11,10 @@ import pytest
 from conftest import PATH, ROOT
 from mirrors import ALL_RIGHT, CONTENT, FIRST, check_kept, fetch, files_of, settings
 
-from fmnist import parameters
-from fmnist.command import InputError
+from fmnist.stage import parameters
+from fmnist.stage.command import InputError
 from fmnist.fetch.download import download
-from fmnist.fetch.parameters import Fetch
+from fmnist.fetch import Fetch
 
 
 def program(folder: Path, name: str, text: str) -> str:

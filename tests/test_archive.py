@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from fmnist import archive
+from fmnist.dataset import archive
 
 WRITE = """
 import sys
 from pathlib import Path
-from fmnist import archive
+from fmnist.dataset import archive
 entries = {"b.txt": b"second", "a": b"x" * 100_000}
 archive.write(
     Path(sys.argv[1]),

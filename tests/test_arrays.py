@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import Sprung
 
-from fmnist import arrays
-from fmnist.command import InputError
+from fmnist.dataset import arrays
+from fmnist.stage.command import InputError
 
 GOLDEN = "e31519609d7d087fcda83668f78359b1f7e70c0d5db6beb4e99717e378810c48"
 

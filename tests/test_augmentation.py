@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmnist.train.augmentation import augment
-from fmnist.train.parameters import Augmentation
+from fmnist.train.recipe import Augmentation
 
 # Pixels from 1 to 2, but for one: the lowest, 0, is the background.
 IMAGES = np.random.default_rng(0).uniform(1, 2, (200, 12, 10)).astype(np.float32)

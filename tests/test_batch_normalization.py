@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fmnist import batch_normalization
+from fmnist.network import batch_normalization, tensorflow_contract
 
 EPSILON = 1e-3
 
@@ -81,6 +81,59 @@ def test_mean_and_variance_have_gradients_of_their_own():
 
 
 @pytest.mark.parametrize(("axes", "keepdims"), [([0], False), ([0, 1, 2], True)])
-def test_other_moments_are_refused(axes, keepdims):
-    with pytest.raises(NotImplementedError, match="moments of"):
-        batch_normalization.moments(tf.zeros((2, 3, 3, 4)), axes, keepdims)
+def test_other_moments_are_those_of_tensorflow(axes, keepdims):
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 3, 3, 4)).astype(np.float32))
+    found = batch_normalization.moments(x, axes, keepdims)
+    for mine, expected in zip(found, tf.nn.moments(x, axes, keepdims=keepdims), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+OTHER_LAYERS = {
+    "over the channels": keras.layers.LayerNormalization(),
+    "in groups": keras.layers.GroupNormalization(groups=2),
+    "along another axis": keras.layers.BatchNormalization(axis=1),
+    "without scale": keras.layers.BatchNormalization(scale=False),
+    "without offset": keras.layers.BatchNormalization(center=False),
+}
+
+
+@pytest.mark.parametrize("layer", OTHER_LAYERS.values(), ids=OTHER_LAYERS)
+def test_other_normalizations_have_value_and_gradient_of_their_definition(layer):
+    random = np.random.default_rng(0)
+    x, upstream = random.normal(3, 2, (2, 6, 5, 4, 4)).astype(np.float32)
+    axes = {"LayerNormalization": [3], "GroupNormalization": [1, 2, 4]}.get(type(layer).__name__)
+    shape = x.shape if axes != [1, 2, 4] else (6, 5, 4, 2, 2)
+    axes = axes or [axis for axis in range(4) if axis != layer.axis % 4]
+
+    def by_definition(x: tf.Tensor) -> tf.Tensor:
+        parts = tf.reshape(x, shape)
+        mean = tf.reduce_mean(parts, axes, keepdims=True)
+        variance = tf.reduce_mean((parts - mean) ** 2, axes, keepdims=True)
+        return tf.reshape((parts - mean) / (variance + layer.epsilon) ** 0.5, x.shape)
+
+    expected = value_and_gradients(by_definition, (x, upstream), "float64")
+    found = value_and_gradients(lambda x: layer(x, training=True), (x, upstream), "float32")
+    for mine, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, right, rtol=1e-3, atol=1e-4)
+
+
+def test_functions_of_tensorflow_are_replaced_only_while_a_layer_is_called():
+    before = tf.nn.moments, tf.nn.batch_normalization, tf.nn.experimental.stateless_dropout
+    keras.layers.BatchNormalization()(tf.zeros((2, 3)), training=True)
+    keras.layers.Dropout(0.5, seed=1)(tf.zeros((2, 3)), training=True)
+    assert before == (
+        tf.nn.moments,
+        tf.nn.batch_normalization,
+        tf.nn.experimental.stateless_dropout,
+    )
+    assert tf.nn.moments is not batch_normalization.moments
+
+
+def test_layers_outside_the_contract_are_named_by_a_warning(recwarn):
+    image = keras.Input((4,))
+    dense = keras.layers.Dense(3)(image)
+    tensorflow_contract.warn_of_other_layers(keras.Model(image, dense))
+    assert not recwarn.list
+    other = keras.Model(image, keras.layers.LayerNormalization()(dense))
+    with pytest.warns(UserWarning, match="^LayerNormalization: not under the numeric contract"):
+        tensorflow_contract.warn_of_other_layers(other)

@@ -1,7 +1,7 @@
 """Why stages differ, from what two dvc.lock say."""
 
-from versions.causes import Artifact, artifacts, causes
-from versions.lock_file import File, Stage
+from fmnist.versions.causes import Artifact, artifacts, causes
+from fmnist.pipeline.lock_file import File, Stage
 
 CODE, DATA = File(path="train.py", md5="a" * 32), File(path="train.npz", md5="b" * 32)
 OTHER = "c" * 32

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from conftest import commit, dvc, git, make_small, run, set_value
 
-from versions import lock_file, seeds
-from versions.seeds import Row
+from fmnist.pipeline import lock_file
+from fmnist.versions import seeds
+from fmnist.versions.seeds import Row
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from versions import metrics
-from versions.confusion import Confusion, by_class, matrices, most_changed, precision_p_value
-from versions.significance import paired
+from fmnist.versions import metric_differences
+from fmnist.versions.confusion import Confusion, by_class, matrices, most_changed, precision_p_value
+from fmnist.versions.significance import paired
 
 
 def predictions(*rows: tuple[int, str, str, str]) -> pd.DataFrame:

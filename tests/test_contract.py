@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import RECIPES, ROOT, commit, copy_project, dvc, make_small, run, set_value
 
-from fmnist import contract
+from fmnist.stage import contract
 
 HOSTILE = {
     "PYTHONHASHSEED": "123",
@@ -109,16 +109,14 @@ def in_a_new_process(program: str, **environment: str) -> subprocess.CompletedPr
 
 CONVOLUTIONS = """
 import hashlib
-from fmnist import contract, parameters, tensorflow_contract
-from fmnist.train.parameters import CNN, Recipe
-contract.apply()
-tensorflow_contract.apply(threads=2)
 import keras, numpy, tensorflow
-from fmnist.train import network
-for name in parameters.load()["recipes"]:
-    recipe = parameters.read(f"recipes.{name}", Recipe)
+from fmnist.train import architecture
+from fmnist.train.recipe import CNN, Recipe
+from fmnist.stage import parameters, yaml_file
+for name in yaml_file.load(root / "params.yaml")["recipes"]:
+    recipe = parameters.read(f"recipes.{name}", Recipe, root / "params.yaml")
     if isinstance(recipe.network, CNN):
-        for layer in network.build(recipe.network, (28, 28)).layers:
+        for layer in architecture.build(recipe.network, (28, 28)).layers:
             if isinstance(layer, keras.layers.Conv2D):
                 random = numpy.random.default_rng(0)
                 shape = (recipe.batch_size, *layer.input.shape[1:])
@@ -134,21 +132,26 @@ for name in parameters.load()["recipes"]:
 """
 
 
-def test_convolutions_and_both_their_gradients_are_the_same_on_one_core():
-    pinned = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})" + CONVOLUTIONS
-    two, one = in_a_new_process(CONVOLUTIONS), in_a_new_process(pinned)
+def test_convolutions_and_both_their_gradients_are_the_same_on_one_core(capsys):
+    one_core = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from pathlib import Path; import stages; from fmnist.network import tensorflow_contract\n"
+        "tensorflow_contract.apply(threads=2); root = Path()"
+    )
+    one = in_a_new_process(one_core + CONVOLUTIONS)
+    exec(CONVOLUTIONS, {"root": ROOT})  # on all cores
     convolutions = sum(
         len(values["network"]["filters"]) + 2 * sum(values["network"]["residual_blocks"])
         for values in RECIPES.values()
         if values["network"]["architecture"] == "cnn"
     )
-    assert len(two.stdout.splitlines()) == convolutions, two.stderr
-    assert one.stdout == two.stdout, one.stderr
+    assert len(one.stdout.splitlines()) == convolutions, one.stderr
+    assert capsys.readouterr().out == one.stdout
 
 
 def test_the_contract_sets_its_switches_and_removes_their_relatives():
     program = (
-        "import json, os; from fmnist import contract\n"
+        "import json, os; from fmnist.stage import contract\n"
         "contract.apply(); print(json.dumps(dict(os.environ)))"
     )
     found = json.loads(in_a_new_process(program, MINE="stays", **HOSTILE).stdout)
@@ -159,21 +162,18 @@ def test_the_contract_sets_its_switches_and_removes_their_relatives():
 
 
 def test_numpy_dispatches_to_no_instructions_beyond_avx2():
-    program = (
-        "from fmnist import contract; contract.apply(); import numpy\n"
-        "print(numpy.show_config('dicts')['SIMD Extensions']['found'])"
-    )
+    program = "import stages, numpy\nprint(numpy.show_config('dicts')['SIMD Extensions']['found'])"
     assert in_a_new_process(program).stdout == "['X86_V3']\n"
 
 
 def test_the_contract_comes_before_the_libraries_that_read_it():
-    program = "import numpy; from fmnist import contract; contract.apply()"
+    program = "import numpy, stages"
     result = in_a_new_process(program)
     assert "RuntimeError: contract.apply() has to run before importing ['numpy']" in result.stderr
 
 
 def test_masked_processor_features_are_refused():
-    program = "from fmnist import command, contract; command.run(contract.apply)"
+    program = "from fmnist.stage import command, contract; command.run(contract.apply)"
     result = in_a_new_process(program, GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2")
     assert result.returncode == 2
     assert result.stderr.startswith("error: GLIBC_TUNABLES: expected no hwcaps, which choose other")
@@ -187,7 +187,7 @@ def test_a_processor_without_avx2_computes_after_a_warning(tmp_path):
         pytest.skip("no qemu-x86_64 on this machine (Debian: qemu-user)")
     (tmp_path / "cpuinfo").write_text("processor : 0\nflags : fpu sse4_2 avx\n")
     program = (
-        "from pathlib import Path; from fmnist import contract\n"
+        "from pathlib import Path; from fmnist.stage import contract\n"
         f"contract.CPUINFO = Path({str(tmp_path / 'cpuinfo')!r}); contract.apply()\n"
         "import numpy; x = numpy.ones((300, 300)); print((x @ x).sum() == 300**3)"
     )
@@ -211,7 +211,7 @@ def test_a_machine_outside_the_contract_is_named(
     monkeypatch, tmp_path, capsys, system, machine, flags, reason
 ):
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : fpu {flags}\n")
-    monkeypatch.setattr("fmnist.contract.CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("fmnist.stage.contract.CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
@@ -232,9 +232,9 @@ def test_another_c_library_is_named(monkeypatch):
 
 def test_what_tensorflow_prints_while_loading_is_shown_if_loading_fails():
     program = (
-        "import os; from fmnist.tensorflow_contract import _quiet\n"
-        "with _quiet(): os.write(2, b'hidden')\n"
-        "with _quiet(): os.write(2, b'shown'); raise ImportError('broken')"
+        "import os; from fmnist.network.quiet import quiet\n"
+        "with quiet(): os.write(2, b'hidden')\n"
+        "with quiet(): os.write(2, b'shown'); raise ImportError('broken')"
     )
     stderr = in_a_new_process(program).stderr
     assert "hidden" not in stderr

@@ -1,4 +1,4 @@
-"""Kills at any moment: the next `make repro` goes on, to the bytes of an undisturbed run."""
+"""Kills at any moment: the next run resumes, and ends with the bytes of an undisturbed run."""
 
 import json
 import os
@@ -13,32 +13,40 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
-from conftest import STAGES, copy_project, dvc, files_below, make_small, run, set_value, start
+from conftest import (
+    STAGES,
+    call,
+    copy_project,
+    dvc,
+    dvc_status,
+    files_below,
+    make_small,
+    run,
+    set_value,
+    start,
+)
+
+from fmnist.stage import yaml_file
+from fmnist.stage.lifecycle import INTERRUPTED_MESSAGE
+from fmnist.train import Train
+from fmnist.train.decisive import training_key
+from fmnist.train.recipe import Recipe
 
 PATIENCE = 120  # seconds after which a test has failed
 TARGETS = ("process group", "dvc", "stage")
-SHELLS = ("/bin/sh", "/bin/bash")  # which stays between DVC and the stage, and which does not
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _made() -> None:
-    """`make repro` takes the environment that runs these tests, if `make` installed it."""
-    if not Path(sys.prefix, "requirements.lock").exists():
-        pytest.skip("needs an environment that `make install` has made")
+SHELLS = ("/bin/sh", "/bin/bash")  # one stays between DVC and the stage, the other does not
 
 
 def new_project(folder: Path, mirror: Path) -> Path:
     folder.mkdir()
-    (folder / ".venv").symlink_to(sys.prefix)
     return make_small(copy_project(folder), mirror)
 
 
-def make_repro(folder: Path) -> str:
-    """Run `make repro`, which must succeed; return what it prints."""
-    result = run(folder, "make", "repro")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+def recover(folder: Path, stage: str = "") -> str:
+    """Run what `make repro` runs, which must succeed; return what it prints."""
+    repaired = call(folder, "commands.repair")
+    assert repaired.returncode == 0, repaired.stderr
+    return repaired.stdout + dvc(folder, "repro", *stage.split())
 
 
 class Repro:
@@ -61,7 +69,7 @@ class Repro:
                     self.started[stage].set()
 
     def kill(self, target: str, signal_number: int = signal.SIGKILL) -> None:
-        """Send a signal to one of `TARGETS`, and wait until nobody is left who could write."""
+        """Send a signal to one of `TARGETS`, and wait until no process is left that could write."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         stages = [process for process in family if _is_stage(process)]
         if target == "process group":
@@ -90,7 +98,7 @@ def _is_stage(process: psutil.Process) -> bool:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, mirror) -> Iterator[dict[str, tuple[Path, float]]]:
-    """For each stage the project just before it, and the seconds that the stage takes."""
+    """The project just before each stage, and the seconds that the stage takes; at last its end."""
     folder = tmp_path_factory.mktemp("undisturbed")
     project = new_project(folder / "project", mirror)
     before = {}
@@ -111,7 +119,7 @@ def check_like_undisturbed(folder: Path, undisturbed: Path) -> None:
     assert (folder / "dvc.lock").read_bytes() == (undisturbed / "dvc.lock").read_bytes()
     own = ".git", ".venv", "__pycache__", "tmp", "runs"  # bytecode, and notes of Git and DVC
     assert files_below(folder, *own) == files_below(undisturbed, *own)
-    assert dvc(folder, "status").strip() == "Data and pipelines are up to date."
+    assert dvc_status(folder) == dvc_status(undisturbed)
 
 
 MOMENTS = random.Random(20)
@@ -126,14 +134,14 @@ HIT: list[bool] = []  # for each of them, whether the run had not ended before
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "moment", "target", "shell"), KILLS)
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(
+def test_a_stage_killed_at_any_moment_runs_again_to_the_same_bytes(
     stage, moment, target, shell, undisturbed, tmp_path, monkeypatch
 ):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     before, seconds = undisturbed[stage]
     folder = Path(shutil.copytree(before, tmp_path / "project", symlinks=True))
-    repro = Repro(folder, shell)
+    repro = Repro(folder, shell, stage)
     assert repro.started[stage].wait(PATIENCE), repro.lines
     time.sleep(moment * seconds)
     HIT.append(repro.process.poll() is None)
@@ -141,8 +149,9 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(
         repro.kill(target)
     else:
         repro.wait()
-    make_repro(folder)
-    check_like_undisturbed(folder, undisturbed[""][0])
+    recover(folder, stage)
+    after = [*STAGES, ""][STAGES.index(stage) + 1]
+    check_like_undisturbed(folder, undisturbed[after][0])
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
@@ -185,7 +194,7 @@ def held_repro(folder: Path, hold: Path, number: int = 0) -> Repro | None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_right_after_every_file_goes_on_to_the_same_bytes(
+def test_a_run_killed_right_after_every_file_ends_with_the_same_bytes(
     undisturbed, tmp_path, mirror
 ):
     folder = new_project(tmp_path / "project", mirror)
@@ -196,12 +205,12 @@ def test_a_run_killed_right_after_every_file_goes_on_to_the_same_bytes(
         kills += 1
     written = [Path(seen.read_text()) for seen in (hold / "seen").iterdir() if seen.stat().st_size]
     assert len(written) == kills
-    graph = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    graph = yaml_file.load(folder / "dvc.lock")["stages"]
     outs = {Path(out["path"]) for stage in graph.values() for out in stage["outs"]}
     assert outs <= set(written)
     assert sum(path.parent.name == ".downloads" for path in written) == 4
     assert sum(path.parent.name == ".checkpoints" for path in written) == 3
-    make_repro(folder)
+    recover(folder)
     check_like_undisturbed(folder, undisturbed[""][0])
 
 
@@ -212,8 +221,7 @@ def append(folder: Path, file: str) -> None:
 
 def split_otherwise(folder: Path) -> None:
     set_value(folder, "preprocess.split", "random")
-    result = run(folder, "python", "-m", "stages.preprocess")
-    assert result.returncode == 0, result.stderr
+    assert call(folder, "stages.preprocess").returncode == 0
 
 
 CHANGES = {
@@ -242,22 +250,37 @@ def unfinished(undisturbed, tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_training_goes_on_only_if_nothing_that_decides_it_has_changed(
-    change, unfinished, tmp_path
+def test_a_checkpoint_is_found_only_if_nothing_that_decides_the_training_has_changed(
+    change, unfinished, tmp_path, monkeypatch
 ):
     folder = Path(shutil.copytree(unfinished, tmp_path / "project", symlinks=True))
     CHANGES[change](folder)
-    result = run(folder, "python", "-m", "stages.train")
-    assert result.returncode == 0, result.stderr
-    if change in HARMLESS:
-        assert "it goes on\nepoch 2/3" in result.stdout
-        assert not (folder / ".checkpoints").exists()
-    else:
-        assert result.stdout.startswith("epoch 1/")
+    monkeypatch.chdir(folder)
+    values = yaml_file.load(Path("params.yaml"))
+    recipe = Recipe.model_validate(values["recipes"]["mlp"])
+    key = training_key([Train.model_validate(values["train"]).seed, recipe.model_dump()])
+    assert (folder / ".checkpoints" / key).exists() == (change in HARMLESS)
 
 
 @pytest.mark.slow
-def test_a_half_written_lock_file_and_stale_locks_are_named_and_mended(undisturbed, tmp_path):
+def test_a_training_resumes_only_its_own_checkpoint(unfinished, tmp_path):
+    for name, changes, first in (
+        ("other", ["the seed"], "epoch 1/3"),
+        ("same", HARMLESS, "Resuming unfinished training\nepoch 2/3"),
+    ):
+        folder = Path(shutil.copytree(unfinished, tmp_path / name, symlinks=True))
+        for change in changes:
+            CHANGES[change](folder)
+        result = run(folder, "python", "-m", "stages.train")
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.startswith(first)
+        assert (folder / ".checkpoints").exists() == (name == "other")
+
+
+@pytest.mark.slow
+def test_make_repro_repairs_a_half_written_lock_file_and_stale_locks(undisturbed, tmp_path):
+    if not Path(sys.prefix, "main.lock").exists():
+        pytest.skip("needs an environment that `make install` has made")
     project = undisturbed[""][0]
     folder = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
     whole = (folder / "dvc.lock").read_bytes()
@@ -265,21 +288,26 @@ def test_a_half_written_lock_file_and_stale_locks_are_named_and_mended(undisturb
     holder = {"pid": os.getpid(), "cmd": "/usr/bin/dvc repro"}  # another process has its number
     locks = {"write": {str(folder / "models" / "model.keras"): holder}, "read": {}}
     (folder / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(locks))
-    said = make_repro(folder)
-    assert "mended: dvc.lock: " in said
-    assert "mended: .dvc/tmp/rwlock names no process of DVC that is alive; removed" in said
-    assert "Running stage" not in said
+    (folder / ".venv").symlink_to(sys.prefix)
+    result = run(folder, "make", "repro")
+    (folder / ".venv").unlink()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "repaired: dvc.lock: " in result.stdout
+    assert (
+        "repaired: .dvc/tmp/rwlock names no process of DVC that is alive; removed" in result.stdout
+    )
+    assert "Running stage" not in result.stdout
     check_like_undisturbed(folder, project)
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_says_how_to_go_on_and_does(undisturbed, tmp_path):
+def test_an_interrupted_run_prints_how_to_resume_and_resumes(undisturbed, tmp_path):
     hold = tmp_path / "hold"
     before, _ = undisturbed["train"]
     folder = Path(shutil.copytree(before, tmp_path / "project", symlinks=True))
     repro = held_repro(folder, hold)
     repro.kill("process group", signal.SIGINT)
     assert repro.process.returncode != 0
-    assert "interrupted: run the same command again to go on; finished" in "".join(repro.lines)
-    make_repro(folder)
+    assert INTERRUPTED_MESSAGE in "".join(repro.lines)
+    recover(folder)
     check_like_undisturbed(folder, undisturbed[""][0])

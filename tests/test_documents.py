@@ -1,4 +1,4 @@
-"""README and the other documents say what is the case."""
+"""The documents are true: figures, tables, links and commands."""
 
 import hashlib
 import json
@@ -6,12 +6,18 @@ import re
 import subprocess
 
 import pytest
-import yaml
-from conftest import GRAPH, ROOT, STAGES, dvc, make_targets, run
+from conftest import GRAPH, REAL, ROOT, STAGES, dvc, make_targets, run
+from dvc.repo import Repo
 
-from versions import lock_file, seeds
+from fmnist.pipeline import lock_file
+from fmnist.stage import dotted, yaml_file
+from fmnist.versions import seeds
 
 README = (ROOT / "README.md").read_text()
+PAGES = [
+    *("README.md", "CONTRIBUTING.md", "data/README.md"),
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
 
 
 def test_the_table_of_stages_is_that_of_dvc_yaml():
@@ -26,10 +32,10 @@ def test_the_table_of_stages_is_that_of_dvc_yaml():
         ]
 
 
-def test_the_drawn_graph_is_that_of_dvc(reproduced):
+def test_the_drawn_graph_is_that_of_dvc():
     drawn = re.search(r"```mermaid\n(.+?)```", README, flags=re.DOTALL)[1]
     ours = set(re.findall(r"(\w+) --> (\w+)", drawn))
-    dag = dvc(reproduced, "dag", "--mermaid")
+    dag = dvc(ROOT, "dag", "--mermaid")
     names = dict(re.findall(r'(node\d+)\["(\w+)"\]', dag))
     assert ours == {(names[a], names[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", dag)}
 
@@ -58,8 +64,9 @@ def test_the_spread_is_that_of_the_committed_seeds_of_the_committed_pipeline():
     assert f"validation accuracy {validation.mean:.4f} ± {validation.deviation:.4f}" in said
 
 
-def test_the_network_is_loaded_and_predicts_as_readme_shows(reproduced):
-    shown = re.search(r"```python\n(.+?)```", README, flags=re.DOTALL)[1]
+def test_the_reproduced_network_loads_and_predicts_as_shown(reproduced):
+    page = (ROOT / "data" / "README.md").read_text()
+    shown = re.search(r"```python\n(.+?)```", page, flags=re.DOTALL)[1]
     program = f"""
 from pathlib import Path
 import numpy
@@ -75,30 +82,36 @@ numpy.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 def test_every_metric_is_defined():
     test = json.loads((ROOT / "metrics" / "test.json").read_text())
+    page = (ROOT / "docs" / "metrics.md").read_text()
     for name in test:
-        assert f"`{name}" in README, name
+        assert f"`{name}" in page, name
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        *("README.md", "CONTRIBUTING.md", "data/README.md"),
-        *("docs/pull-requests.md", "docs/benchmarks.md", "docs/recipes.md"),
-    ],
-)
-def test_every_linked_file_exists(document):
-    path = ROOT / document
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text())
-    for link in links:
-        assert (path.parent / link).exists(), link
+@pytest.mark.parametrize("page", PAGES)
+def test_every_linked_file_and_section_exists(page):
+    path = ROOT / page
+    for link, section in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", path.read_text()):
+        linked = path.parent / link if link else path
+        assert linked.exists(), link
+        if section:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
+            anchors = [re.sub(r"[^\w -]", "", heading.lower()) for heading in headings]
+            assert section in [anchor.replace(" ", "-") for anchor in anchors], section
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/pull-requests.md"])
-def test_every_make_target_exists(document):
-    shown = re.findall(
-        r"(?:^|`|\" )make ([a-z-]+)", (ROOT / document).read_text(), flags=re.MULTILINE
-    )
-    assert {"test"} <= set(shown) <= make_targets()
+def test_the_index_names_every_page():
+    index = (ROOT / "docs" / "README.md").read_text()
+    for path in (ROOT / "docs").glob("*.md"):
+        assert path.name == "README.md" or f"({path.name})" in index, path.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_exists(page):
+    text = (ROOT / page).read_text()
+    shown = re.findall(r"(?:^|`|\" )make ([a-z-]+)", text, flags=re.MULTILINE)
+    assert set(shown) <= make_targets()
+    if page in ("README.md", "CONTRIBUTING.md", "docs/pull-requests.md"):
+        assert "test" in shown
 
 
 def test_the_committed_lock_file_is_that_of_the_committed_code():
@@ -106,20 +119,22 @@ def test_the_committed_lock_file_is_that_of_the_committed_code():
         ["git", "ls-files", "--error-unmatch", "dvc.lock"], cwd=ROOT, capture_output=True
     )
     assert listed.returncode == 0
-    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    lock = yaml_file.load(ROOT / "dvc.lock")["stages"]
     for stage in STAGES:
         assert {dep["path"] for dep in lock[stage]["deps"]} == set(GRAPH[stage]["deps"]), stage
         for key, recorded in lock[stage]["params"]["params.yaml"].items():
-            value = values
-            for part in key.split("."):
-                value = value[part]
-            assert recorded == value, f"{key} changed after {stage}: `make repro`"
-        for dep in lock[stage]["deps"]:
-            if dep["path"].endswith(".py"):
-                found = hashlib.md5((ROOT / dep["path"]).read_bytes()).hexdigest()
-                assert found == dep["md5"], f"{dep['path']} changed after {stage}: `make repro`"
+            assert recorded == dotted.get(REAL, key), f"{key} changed after {stage}: `make repro`"
         for out in lock[stage]["outs"]:
             if out["path"].startswith(("metrics/", "plots/")):
                 found = hashlib.md5((ROOT / out["path"]).read_bytes()).hexdigest()
                 assert found == out["md5"], f"{out['path']} is not what {stage} wrote"
+    with Repo(ROOT) as repo:
+        code = [
+            (dep, stage.name)
+            for stage in repo.index.stages
+            for dep in stage.deps
+            if dep.def_path.startswith(("fmnist/", "stages/"))
+        ]
+        assert len(code) > 2 * len(STAGES)
+        for dep, stage in code:
+            assert dep.status() == {}, f"{dep.def_path} changed after {stage}: `make repro`"

@@ -8,7 +8,7 @@ import pytest
 from mirrors import CONTENT, FIRST, LIMIT, RAW_FILES, bomb, check_kept, settings
 from web_server import redirect, send
 
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
 from fmnist.fetch.download import download
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from fmnist import scores
-from fmnist.calibration import calibration
-from fmnist.classes import CLASSES
-from fmnist.command import InputError
+from fmnist.network import scores
+from fmnist.predictions.calibration import calibration
+from fmnist.dataset.classes import CLASSES
+from fmnist.stage.command import InputError
 from fmnist.evaluate.loading import load
 from fmnist.evaluate.metrics import measure
-from fmnist.inference import Predictor
+from fmnist.network.prediction import Predictor
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 10, 500).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""README's commands of DVC's experiments, one after another."""
+"""The commands for experiments in docs/experiments.md, one after another."""
 
 import csv
 import json
@@ -8,14 +8,12 @@ import shlex
 import pytest
 from conftest import ROOT, commit, dvc
 
-from fmnist import parameters
+from fmnist.stage import yaml_file
 
-SECTION = re.search(
-    r"^### Try other values\n(.+?)^### ", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-)[1]
+PAGE = (ROOT / "docs" / "experiments.md").read_text()
 COMMANDS = [
     shlex.split(line, comments=True)
-    for line in re.search(r"```sh\n(dvc exp .+?)```", SECTION, re.DOTALL)[1].splitlines()
+    for line in re.search(r"```sh\n(dvc exp .+?)```", PAGE, re.DOTALL)[1].splitlines()
 ]
 
 
@@ -23,11 +21,11 @@ COMMANDS = [
 def test_values_are_tried_queued_shown_and_taken_over(project):
     commit(project)
     wide = {"COLUMNS": "500"}  # of a terminal, else what does not fit is left out
-    said = {" ".join(command[1:4]): dvc(project, *command[1:], **wide) for command in COMMANDS}
-    assert len(said) == len(COMMANDS) - 1  # two are queued in the same way
+    printed = {" ".join(command[1:4]): dvc(project, *command[1:], **wide) for command in COMMANDS}
+    assert len(printed) == len(COMMANDS) - 1  # two are queued in the same way
     for name in ("short", "steep", "narrow"):
-        assert f"[{name}]" in said["exp show --only-changed"]
-    values = parameters.load(project / "params.yaml")["recipes"]["mlp"]
+        assert f"[{name}]" in printed["exp show --only-changed"]
+    values = yaml_file.load(project / "params.yaml")["recipes"]["mlp"]
     assert values["optimizer"]["learning_rate"] == 0.03
     assert (values["network"]["units"], values["epochs"]) == ([300, 100], 3)
     history = csv.DictReader((project / "plots" / "history.csv").read_text().splitlines())

@@ -27,7 +27,7 @@ def artifacts(project: Path) -> dict[str, str]:
 
 
 def error_of(result: subprocess.CompletedProcess[str]) -> str:
-    """Return the one line that a stage says before it ends with 2."""
+    """Return the one line with which a stage fails."""
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     (line,) = [line for line in result.stderr.splitlines() if "error" in line.lower()]
@@ -75,7 +75,7 @@ def disk(reproduced, tmp_path) -> Iterator[Disk]:
         pytest.param("plot", 61440, "plots/predictions.png", marks=slow),
     ],
 )
-def test_a_full_disk_is_said_and_harms_nothing(disk, stage, spare, file):
+def test_a_full_disk_fails_with_its_file_and_harms_nothing(disk, stage, spare, file):
     before = artifacts(disk.project)
     disk.fill(spare)
     result = run(disk.project, "python", "-m", f"stages.{stage}")
@@ -89,7 +89,7 @@ def test_a_full_disk_is_said_and_harms_nothing(disk, stage, spare, file):
     assert artifacts(disk.project) == before
 
 
-def test_a_disk_that_is_full_while_downloading_is_said_and_keeps_nothing_in_part(disk):
+def test_a_disk_that_fills_while_downloading_keeps_no_part_of_a_file(disk):
     shutil.rmtree(disk.project / ".downloads")
     disk.fill(8192)
     error = error_of(run(disk.project, "python", "-m", "stages.fetch"))
@@ -101,7 +101,7 @@ def test_a_disk_that_is_full_while_downloading_is_said_and_keeps_nothing_in_part
     assert result.returncode == 0, result.stderr
 
 
-def test_a_reproduction_goes_on_after_space_is_made(disk, project):
+def test_a_reproduction_resumes_once_there_is_space(disk, project):
     for folder in (project, disk.project):
         set_value(folder, "preprocess.normalize", "standardize")
     dvc(project, "repro", "preprocess")
@@ -147,7 +147,7 @@ def test_a_training_that_dvc_could_not_record_is_recorded_without_another(projec
         pytest.param("plot", "plots/accuracy.png", marks=slow),
     ],
 )
-def test_a_read_only_checkout_is_said_by_each_stage(read_only, project, stage, file):
+def test_each_stage_fails_with_the_file_that_it_cannot_write(read_only, project, stage, file):
     before = artifacts(project)
     result = read_only(project, "python", "-m", f"stages.{stage}")
     assert error_of(result) == f"error: {file}: Permission denied"
@@ -181,7 +181,7 @@ def read_only() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
         (".dvc/cache", ".dvc/cache/runs/"),
     ],
 )
-def test_dvc_names_what_it_cannot_write_and_goes_on_once_it_can(read_only, project, folder, said):
+def test_dvc_names_what_it_cannot_write_and_resumes_once_it_can(read_only, project, folder, said):
     set_value(project, "preprocess.normalize", "standardize")
     lock = (project / "dvc.lock").read_bytes()
     result = read_only(project, "dvc", "repro", "preprocess", folder=folder)
@@ -195,7 +195,9 @@ def test_dvc_names_what_it_cannot_write_and_goes_on_once_it_can(read_only, proje
 
 
 @slow
-def test_a_second_reproduction_at_the_same_time_is_told_who_is_first(project, tmp_path):
+def test_a_second_reproduction_at_the_same_time_names_the_process_of_the_first(
+    project, tmp_path
+):
     set_value(project, "train.seed", 7)
     alone = Path(shutil.copytree(project, tmp_path / "alone", symlinks=True))
     dvc(alone, "repro")
@@ -227,7 +229,9 @@ def test_a_second_reproduction_at_the_same_time_is_told_who_is_first(project, tm
         ("plot", "data/first_batch.npz"),
     ],
 )
-def test_objects_in_an_npz_file_end_its_stage_and_are_not_run(project, monkeypatch, stage, file):
+def test_a_stage_refuses_objects_in_an_npz_file_without_running_them(
+    project, monkeypatch, stage, file
+):
     monkeypatch.chdir(project)
     with np.load(file) as untouched:
         names = untouched.files
@@ -245,7 +249,7 @@ def test_objects_in_an_npz_file_end_its_stage_and_are_not_run(project, monkeypat
 
 
 @slow
-def test_a_network_that_carries_code_ends_its_stage_and_is_not_run(project):
+def test_a_stage_refuses_a_network_that_carries_code_without_running_it(project):
     path, sprung = project / "models" / "model.keras", project / "sprung"
     trap = eval(f"lambda images: (__import__('os').mkdir({str(sprung)!r}), images)[1]")
     shady = keras.Sequential([keras.Input((28, 28)), keras.layers.Lambda(trap)])

@@ -1,36 +1,36 @@
 """`make gate` refuses what is worse beyond noise, and what was committed without a rerun."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import commit, dvc, git, run, set_value
+from conftest import call, commit, git, set_value
+from revisions import ask, change_branch, main_branch, set_gate
 
-from versions import lock_file, seeds
-from versions.seeds import Row
+from fmnist.pipeline import dvc_command, lock_file
+from fmnist.stage import yaml_file
+from fmnist.versions import seeds
+from fmnist.versions.seeds import Row
 
 
-def set_gate(folder: Path, text: str) -> None:
-    path = folder / "pyproject.toml"
-    head, _, tail = path.read_text().partition("[tool.fmnist.gate]\n")
-    _, section, rest = tail.partition("[tool.ruff]")
-    path.write_text(f"{head}[tool.fmnist.gate]\n{text}\n{section}{rest}")
+@pytest.fixture(autouse=True)
+def _dvc_in_this_process(monkeypatch):
+    monkeypatch.setattr(dvc_command, "ask", ask)
 
 
 @pytest.fixture
-def checked(project) -> Path:
-    """The reproduced project on a branch `main`, without floors."""
-    set_gate(project, "level = 0.05\nfloors = {}")
-    git(project, "checkout", "--quiet", "-b", "main")
-    commit(project)
-    return project
+def checked(made_once, reproduced, tmp_path) -> Path:
+    """The reproduced project on a branch `main`, without floors, to work in."""
+    main = main_branch(made_once, reproduced)
+    return Path(shutil.copytree(main, tmp_path / "checked", symlinks=True))
 
 
 def gate(folder: Path, *arguments: str) -> tuple[int, list[str]]:
-    """Return the exit code and the lines that are said."""
-    result = run(folder, "python", "-m", "commands.gate", *arguments)
+    """Return the exit code and the lines that are printed."""
+    result = call(folder, "commands.gate", *arguments)
     return result.returncode, (result.stdout + result.stderr).splitlines()
 
 
@@ -39,54 +39,46 @@ def test_what_was_reproduced_passes_without_data_and_without_seeds(checked, tmp_
     git(tmp_path, "clone", "--quiet", str(checked), str(elsewhere))
     assert gate(elsewhere) == (
         0,
-        ["This change: none: it cannot reach any figure"],
+        ["This change: none: it cannot affect any figure"],
     )
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (
-            lambda folder: set_value(folder, "train.seed", 7),
-            "refused: train: params.yaml: train.seed: dvc.lock has 42, found 7; `make repro`",
-        ),
-        (
-            lambda folder: (folder / "fmnist/plot/canvas.py").write_text("# other\n"),
-            r"refused: plot: fmnist/plot/canvas.py: dvc.lock has \w{32}, found \w{32}; ",
-        ),
-        (
-            lambda folder: (folder / "metrics/test.json").write_text('{"accuracy": 1.0}'),
-            r"refused: evaluate: metrics/test.json: dvc.lock has \w{32}, found \w{32}; ",
-        ),
-    ],
-    ids=["a parameter", "code", "a metric"],
-)
-def test_a_change_that_was_committed_without_a_rerun_is_refused(checked, change, reason):
-    change(checked)
+def test_changes_that_were_committed_without_a_rerun_are_refused(checked):
+    set_value(checked, "train.seed", 7)
+    (checked / "fmnist/plot/canvas.py").write_text("# other\n")
+    (checked / "metrics/test.json").write_text('{"accuracy": 1.0}')
+    (checked / "plots/new.png").touch()
     commit(checked)
-    status, said = gate(checked)
+    status, printed = gate(checked)
     assert status == 1
-    assert any(re.match(reason, line) for line in said), said
+    for reason in (
+        "refused: train: params.yaml: train.seed: dvc.lock has 42, found 7; run `make repro` and",
+        r"refused: plot: fmnist/plot: dvc.lock has \w{32}.dir, found other content; run `make",
+        r"refused: evaluate: metrics/test.json: dvc.lock has \w{32}, found \w{32}; run `make",
+        "refused: plots/new.png: no stage declares it: add it to the plots of its stage",
+    ):
+        assert any(re.match(reason, line) for line in printed), (reason, printed)
 
 
-@pytest.mark.parametrize(
-    ("floor", "found"),
-    [("accuracy = 0.999", r"0.\d+"), ("f2 = 0.1", "None")],
-    ids=["low", "missing"],
-)
-def test_a_figure_below_its_floor_is_refused(checked, floor, found):
-    key, _, value = floor.partition(" = ")
-    set_gate(checked, f'level = 0.05\nfloors = {{ "metrics/test.json: {key}" = {value} }}')
-    status, said = gate(checked)
-    assert status == 1
-    assert re.fullmatch(
-        rf"refused: metrics/test.json: {key}: expected at least {value}, found {found}", said[-1]
+def test_a_figure_below_its_floor_is_refused(checked):
+    set_gate(
+        checked,
+        'floors = { "metrics/test.json: accuracy" = 0.999, "metrics/test.json: f2" = 0.1 }',
     )
+    status, printed = gate(checked)
+    assert status == 1
+    for line, floor, found in zip(
+        printed[-2:],
+        ("accuracy: expected at least 0.999", "f2: expected at least 0.1"),
+        (r"0.\d+", "None"),
+        strict=True,
+    ):
+        assert re.fullmatch(rf"refused: metrics/test.json: {floor}, found {found}", line)
 
 
 def edit(folder: Path, name: str, change: Callable[[dict], object]) -> None:
     """Change a YAML file."""
-    values = yaml.safe_load((folder / name).read_text())
+    values = yaml_file.load(folder / name)
     change(values["stages"])
     (folder / name).write_text(yaml.safe_dump(values, sort_keys=False))
 
@@ -99,12 +91,12 @@ def edit(folder: Path, name: str, change: Callable[[dict], object]) -> None:
             r"evaluate: plots/predictions.csv: dvc.lock has \w{32}, found no such file; ",
         ),
         (
-            lambda folder: (folder / "fmnist/train/optimizer.py").unlink(),
-            r"train: fmnist/train/optimizer.py: dvc.lock has \w{32}, found no such file; ",
+            lambda folder: (folder / "stages/train.py").unlink(),
+            r"train: stages/train.py: dvc.lock has \w{32}, found no such file; ",
         ),
         (
             lambda folder: edit(
-                folder, "dvc.lock", lambda lock: lock["train"]["outs"][2].update(md5="ab" * 16)
+                folder, "dvc.lock", lambda lock: lock["train"]["outs"][1].update(md5="ab" * 16)
             ),
             r"evaluate: models/model.keras as input: dvc.lock has \w{32}, found (ab){16}; ",
         ),
@@ -116,9 +108,9 @@ def edit(folder: Path, name: str, change: Callable[[dict], object]) -> None:
         ),
         (
             lambda folder: edit(
-                folder, "dvc.yaml", lambda graph: graph["train"]["deps"].remove("fmnist/head.py")
+                folder, "dvc.yaml", lambda graph: graph["train"]["deps"].remove("fmnist/network")
             ),
-            "train: dvc.yaml: fmnist/head.py: dvc.lock has declared, found not declared; ",
+            "train: dvc.yaml: fmnist/network: dvc.lock has declared, found not declared; ",
         ),
         (
             lambda folder: edit(folder, "dvc.yaml", lambda graph: graph["train"]["params"].pop(1)),
@@ -129,16 +121,16 @@ def edit(folder: Path, name: str, change: Callable[[dict], object]) -> None:
             "plot: dvc.yaml: dvc.lock has the stage, found none; ",
         ),
     ],
-    ids=["a result", "code", "a chain", "frozen", "a file", "a parameter", "a stage"],
+    ids=["a result", "code", "a chain", "frozen", "a folder", "a parameter", "a stage"],
 )
 def test_what_dvc_status_alone_does_not_see_is_refused(checked, change, reason, tmp_path):
     change(checked)
     commit(checked)
     elsewhere = tmp_path / "elsewhere"
     git(tmp_path, "clone", "--quiet", str(checked), str(elsewhere))  # without data
-    status, said = gate(elsewhere, "--base", "HEAD")
+    status, printed = gate(elsewhere, "--base", "HEAD")
     assert status == 1
-    assert any(re.match(f"refused: {reason}", line) for line in said), said
+    assert any(re.match(f"refused: {reason}", line) for line in printed), printed
 
 
 def test_other_results_of_the_same_inputs_are_refused(checked):
@@ -149,31 +141,32 @@ def test_other_results_of_the_same_inputs_are_refused(checked):
     lock = checked / "dvc.lock"
     lock.write_text(lock.read_text().replace(before, lock_file.md5(path)))
     commit(checked)
-    status, said = gate(checked)
+    status, printed = gate(checked)
     assert status == 1
-    assert said[0] == "This change: not known: evaluate: the same inputs, other results"
-    assert said[1].startswith("refused: evaluate: its inputs are those of the base, its results")
+    assert printed[0] == "This change: not known: evaluate: the same inputs, other results"
+    assert printed[1].startswith("refused: evaluate: its inputs are those of the base, its results")
 
 
 def test_a_seed_that_has_another_accuracy_than_the_metrics_is_refused(checked):
     seeds.write([Row("mlp", 42, 0.99, 0.3, 0.9, 0.3, None, key_of(checked))], checked / seeds.PATH)
-    status, said = gate(checked)
+    status, printed = gate(checked)
     assert status == 1
-    assert said[-1].startswith("refused: metrics/seeds.csv: seed 42: expected the accuracy of ")
+    assert printed[-1].startswith("refused: metrics/seeds.csv: seed 42: expected the accuracy of ")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("level = 0.05", "error: pyproject.toml: tool.fmnist.gate.floors: missing key"),
-        ("level = 2.0\nfloors = {}", "tool.fmnist.gate.level: expected to be less than 1, found 2"),
+        ("", "error: pyproject.toml: tool.fmnist.gate.floors: missing key"),
+        ("floors = {}\nlevel = 0.05", "error: pyproject.toml: tool.fmnist.gate.level: unknown key"),
+        ('floors = {"a.json: b" = 1.0}', "expected to match pattern '^metrics/"),
     ],
 )
-def test_a_wrong_setting_is_said(checked, text, message):
+def test_an_invalid_setting_fails_with_one_line(checked, text, message):
     set_gate(checked, text)
-    status, said = gate(checked)
+    status, printed = gate(checked)
     assert status == 2
-    assert message in said[-1]
+    assert message in printed[-1]
 
 
 def key_of(folder: Path) -> str:
@@ -188,27 +181,31 @@ def table(folder: Path, *accuracies: float) -> list[Row]:
     ]
 
 
-def test_a_change_is_judged_by_the_spread_between_seeds_of_both_sides(checked):
-    path = checked / "metrics" / "seeds.csv"
-    seeds.write(table(checked, 0.880, 0.884, 0.882), path)
-    commit(checked)
-    git(checked, "checkout", "--quiet", "-b", "change")
-    set_value(checked, "recipes.mlp.epochs", 2)
-    dvc(checked, "repro")
-    assert gate(checked)[1] == ["This change: not known: run `make seeds` (head without seeds)"]
+def test_a_change_is_judged_by_the_spread_between_seeds_of_both_sides(
+    made_once, reproduced, tmp_path
+):
+    change = change_branch(made_once, reproduced)
+    folder = Path(shutil.copytree(change, tmp_path / "project", symlinks=True))
+    path = folder / seeds.PATH
+    git(folder, "checkout", "--quiet", "main")
+    seeds.write(table(folder, 0.880, 0.884, 0.882), path)
+    commit(folder)
+    git(folder, "checkout", "--quiet", "change")
+    expected = ["This change: not known: run `make seeds` (head without seeds)"]
+    assert gate(folder, "--base", "main") == (0, expected)
     for accuracies, verdict, expected in (
         ((0.890, 0.894, 0.892), "better", 0),
         ((0.881, 0.885, 0.880), "not distinguishable from noise", 0),
         ((0.870, 0.874, 0.872), "worse", 1),
     ):
-        seeds.write(table(checked, *accuracies), path)
-        status, said = gate(checked)
+        seeds.write(table(folder, *accuracies), path)
+        status, printed = gate(folder, "--base", "main")
         assert status == expected
-        assert said[0].startswith(f"This change: {verdict}: accuracy ")
-    assert said[1].startswith("refused: worse than the base beyond noise: accuracy -0.0100 (95 % ")
+        assert printed[0].startswith(f"This change: {verdict}: accuracy ")
+    assert printed[1].startswith("refused: worse than the base beyond noise: accuracy -0.0100 (95 ")
 
 
-def test_a_base_that_is_not_there_is_said(checked):
-    status, said = gate(checked, "--base", "nowhere")
+def test_a_base_that_does_not_exist_fails_with_git_s_reason(checked):
+    status, printed = gate(checked, "--base", "nowhere")
     assert status == 2
-    assert said[-1].startswith("error: git rev-parse --verify nowhere^{commit}: ")
+    assert printed[-1].startswith("error: git rev-parse --verify nowhere^{commit}: ")

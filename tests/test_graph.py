@@ -1,31 +1,23 @@
 """dvc.yaml tells the truth: code, data, parameters and outputs of each stage are those declared."""
 
+import ast
 import re
 import shutil
 import tomllib
 from importlib import import_module
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import GRAPH, ROOT, STAGES, copy_project, files_below, pin_groups, run, walk
+from conftest import GRAPH, ROOT, STAGES, copy_project, files_below, pin_groups, run
 
-from fmnist.command import InputError
+from fmnist.pipeline.graph import import_closure
+from fmnist.stage import dotted
+from fmnist.stage.command import InputError
 
 OWN = (".git", ".dvc", ".downloads", "__pycache__")  # what no stage declares
-# Where data come from cannot change them, so fetch reads these and the graph does not track them.
-UNTRACKED = {
-    "fetch": ["mirrors", "connect_timeout", "read_timeout", "retries", "size_limit"],
-}
-
-
-def import_closure(module: Path) -> set[str]:
-    """Return all files of the project that a program imports, however deep or late."""
-    finder = ModuleFinder(path=[str(ROOT)])
-    finder.run_script(str(module))
-    files = {Path(m.__file__) for m in finder.modules.values() if m.__file__}
-    return {path.relative_to(ROOT).as_posix() for path in files}
+# Where data come from cannot change them, so fetch reads this section and the graph does not.
+UNTRACKED = {"fetch": ["download"]}
 
 
 def names(entries: list) -> set[str]:
@@ -39,7 +31,18 @@ def outs(stage: str) -> set[str]:
 
 
 def data_deps(stage: str) -> set[str]:
-    return {dep for dep in GRAPH[stage]["deps"] if not dep.endswith(".py")}
+    return {dep for dep in GRAPH[stage]["deps"] if not dep.startswith(("fmnist/", "stages/"))}
+
+
+def declared_code(stage: str) -> set[str]:
+    """Return the files of code that a stage declares, those in its folders included."""
+    paths = [ROOT / dep for dep in GRAPH[stage]["deps"] if dep not in data_deps(stage)]
+    files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    return {file.relative_to(ROOT).as_posix() for file in files}
+
+
+def closure(folder: str, name: str) -> set[str]:
+    return import_closure(ROOT / folder / f"{name}.py", ROOT)
 
 
 def tracked(stage: str) -> set[str]:
@@ -67,36 +70,71 @@ def test_the_graph_has_the_five_stages_in_order():
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_dependencies_are_the_import_closure(stage):
-    declared = {dep for dep in GRAPH[stage]["deps"] if dep.endswith(".py")}
-    assert declared == import_closure(ROOT / "stages" / f"{stage}.py")
+    assert declared_code(stage) == closure("stages", stage)
 
 
-def test_the_library_imports_no_stage_and_no_dvc():
-    for path in (ROOT / "fmnist").rglob("*.py"):
-        source = path.read_text()
-        assert "import stages" not in source, path
-        assert "from stages" not in source, path
-    everything = [
-        *ROOT.glob("stages/*.py"),
-        *ROOT.glob("commands/*.py"),
-        *ROOT.glob("versions/*.py"),
-        *ROOT.rglob("fmnist/**/*.py"),
-    ]
-    for path in everything:
-        assert not re.search(r"^\s*(import|from) dvc", path.read_text(), flags=re.MULTILINE), path
-    for stage in STAGES:
-        closure = import_closure(ROOT / "stages" / f"{stage}.py")
-        assert [file for file in closure if file.startswith("stages/")] == [f"stages/{stage}.py"]
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_import_closure_is_what_python_imports(stage):
+    program = (
+        f"import sys, stages.{stage}\n"
+        "print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)))"
+    )
+    files = {Path(file) for file in run(ROOT, "python", "-c", program).stdout.split()}
+    own = {path for path in files if path.is_relative_to(ROOT) and ".venv" not in path.parts}
+    assert {path.relative_to(ROOT).as_posix() for path in own} == closure("stages", stage)
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folder", "banned"),
+    [
+        ("fmnist", {"stages", "commands", "benchmarks", "dvc"}),
+        ("stages", {"stages", "commands", "benchmarks", "dvc"}),
+        ("commands", {"stages", "commands", "benchmarks", "dvc"}),
+    ],
+)
+def test_the_library_imports_no_program_programs_none_of_each_other_and_nothing_dvc(folder, banned):
+    for path in (ROOT / folder).rglob("*.py"):
+        roots = {name.partition(".")[0] for name in imported_by(path)}
+        assert not roots & banned, path
+
+
+@pytest.mark.parametrize("folder", ["stages", "commands", "fmnist"])
+def test_modules_import_at_the_top(folder):
+    late = {"fmnist/sweeps/worker.py"}  # which Ray ships to nodes that have no code yet
+    for path in (ROOT / folder).rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        inside = [
+            node
+            for function in functions
+            for node in ast.walk(function)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        assert not inside or path.relative_to(ROOT).as_posix() in late, path
 
 
 def only_declared(stage: str, reproduced: Path, folder: Path) -> Path:
     """Return a folder that holds what the graph says a stage reads, and nothing else."""
     for dep in GRAPH[stage]["deps"]:
         (folder / dep).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(reproduced / dep, folder / dep)
+        if (reproduced / dep).is_dir():
+            shutil.copytree(reproduced / dep, folder / dep)
+        else:
+            shutil.copy(reproduced / dep, folder / dep)
     values = yaml.safe_load((reproduced / "params.yaml").read_text())
     kept: dict = {}
-    for key in tracked(stage) | {f"{stage}.{leaf}" for leaf in UNTRACKED.get(stage, [])}:
+    for key in tracked(stage) | set(UNTRACKED.get(stage, [])):
         kept = merge(kept, pick(values, key))
     (folder / "params.yaml").write_text(yaml.safe_dump(kept))
     pins = tomllib.loads((reproduced / "pyproject.toml").read_text())["dependency-groups"]
@@ -136,9 +174,8 @@ def test_a_stage_reads_every_parameter_that_it_tracks(stage, project, monkeypatc
     module = import_module(f"stages.{stage}")
     values = yaml.safe_load((project / "params.yaml").read_text())
     for key in tracked(stage):
-        parent, last = walk(values, key)
-        section = parent[last]
-        for leaf in list(section) if isinstance(section, dict) else [None]:
+        section = dotted.find(values, key)
+        for leaf in list(section):
             kept = section.pop(leaf)
             (project / "params.yaml").write_text(yaml.safe_dump(values))
             with pytest.raises(InputError, match=re.escape(f"params.yaml: {key}.{leaf}: ")):
@@ -156,7 +193,7 @@ def test_a_stage_refuses_other_versions_than_each_group_that_it_tracks(stage, pr
         wrong = f"{head}\n{group} = [{tail.replace('==', '==0.', 1)}"
         if group in pin_groups(stage):
             (project / "pyproject.toml").write_text(wrong)
-            message = rf"dependency-groups.{group}: expected .*; `sh commands/install.sh` mends it"
+            message = rf"dependency-groups.{group}: expected .*; run `sh commands/install.sh`"
             with pytest.raises(InputError, match=message):
                 module.main()
         else:
@@ -180,23 +217,29 @@ def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, lo
     assert result.stdout.splitlines()[-1] == str(loads), result.stderr
 
 
-@pytest.mark.parametrize(
-    "command", ["check", "emulate", "gate", "mend", "push", "seeds", "show", "verify"]
-)
-def test_no_command_loads_tensorflow(command):
-    files = import_closure(ROOT / "commands" / f"{command}.py")
-    closure = "\n".join((ROOT / file).read_text() for file in files)
-    assert not re.search(r"(import|from) (tensorflow|keras)", closure)
+WITH_TENSORFLOW = {"recipes"}  # which builds each network to count its operations
 
 
-def test_importing_a_stage_does_nothing(tmp_path):
+def test_no_other_command_loads_tensorflow():
+    commands = {path.stem for path in (ROOT / "commands").glob("[!_]*.py")}
+    assert commands > WITH_TENSORFLOW
+    for command in commands - WITH_TENSORFLOW:
+        for file in closure("commands", command) - {"fmnist/sweeps/worker.py"}:
+            roots = {name.partition(".")[0] for name in imported_by(ROOT / file)}
+            assert not roots & {"tensorflow", "keras"}, f"{command}: {file}"
+
+
+def test_importing_a_stage_does_nothing_but_apply_the_contract(tmp_path):
     folder = copy_project(tmp_path)
     before = files_below(folder, *OWN)
-    program = "import os; before = dict(os.environ)\n" + "".join(
-        f"import stages.{stage}\n" for stage in STAGES
+    program = (
+        "import os, random, sys\n"
+        "from fmnist.stage import contract\n"
+        "contract.apply(); before = dict(os.environ), random.getstate(), os.getcwd()\n"
+        + "".join(f"import stages.{stage}\n" for stage in STAGES)
+        + "import numpy\n"
+        "assert before == (dict(os.environ), random.getstate(), os.getcwd())\n"
     )
-    program += "import sys; assert before == dict(os.environ)\n"
-    program += "assert not {'numpy', 'tensorflow', 'matplotlib', 'pandas'} & set(sys.modules)"
     result = run(folder, "python", "-B", "-c", program)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert files_below(folder, *OWN) == before

@@ -1,41 +1,63 @@
-"""The benchmark of growth measures what it says, and names what grows too fast."""
+"""The benchmark of growth measures stages by size, and names what grows too fast."""
 
 import json
 import sys
+import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, call
 
-from benchmarks import growth, pictures, process, results, scaling
-from fmnist.command import InputError
+from benchmarks import charts, growth, process, raw_files, results, scaling
+from fmnist.preprocess import idx
+from fmnist.stage.command import InputError
 
 SIZES = [1, 2, 4, 10]
 
 
-def test_a_process_is_measured_with_the_times_of_its_lines(tmp_path):
-    code = "import time; print('a'); time.sleep(0.2); print('b'); held = b'1' * 2**30; print(1)"
+def test_a_process_is_measured_with_the_times_of_its_lines_and_without_this_ones_memory(tmp_path):
+    code = "import time; print('a'); time.sleep(0.5); print('b'); held = b'1' * 2**26; print(1)"
     found = process.run([sys.executable, "-c", code], tmp_path)
     (first, _), (second, text), _ = found.lines
     assert text == "b"
     assert second - first > 0.1
     assert found.seconds >= second
-    assert 0 < found.user_seconds < found.seconds - 0.2
-    assert found.peak > 2**30
+    assert 0 < found.user_seconds < found.seconds - 0.5
+    assert "tensorflow" in sys.modules
+    assert 2**26 < found.peak < 2**27
 
 
-def test_a_process_that_fails_is_told_with_its_last_lines(tmp_path):
-    with pytest.raises(InputError, match=r"ended with 3:\nout of luck"):
+def test_a_process_that_fails_is_an_error_with_its_last_lines(tmp_path):
+    with pytest.raises(InputError, match=r"exit code 3:\nout of luck"):
         process.run(["sh", "-c", "echo out of luck >&2; exit 3"], tmp_path)
 
 
-def test_stages_are_measured_on_the_images_and_widths_of_a_size(measured_project):
-    costs = growth.run_size(3, 0.5)
-    assert list(costs) == ["fetch", "preprocess", "train", growth.EPOCH, "evaluate", "plot"]
+def test_repeated_raw_files_hold_their_items_as_often_and_in_order(measured_project, tmp_path):
+    raw_files.repeat(tmp_path, 3)
+    once = raw_files.read()
+    images = idx.read_images(tmp_path / "t10k-images-idx3-ubyte")
+    np.testing.assert_array_equal(images, np.tile(once["t10k-images-idx3-ubyte"], (3, 1, 1)))
+    labels = idx.read_labels(tmp_path / "t10k-labels-idx1-ubyte", images)
+    np.testing.assert_array_equal(labels, np.tile(once["t10k-labels-idx1-ubyte"], 3))
+
+
+def test_stages_are_measured_on_the_images_and_widths_of_a_size(measured_project, monkeypatch):
+    def run_here(command, folder, environment):
+        start = time.perf_counter()
+        result = call(folder, command[-1])
+        seconds = time.perf_counter() - start
+        assert result.returncode == 0, result.stderr
+        lines = result.stdout.splitlines()
+        timed = [(seconds * number / len(lines), line) for number, line in enumerate(lines)]
+        return process.Measured(0, seconds, seconds / 2, 2**20, timed)
+
+    monkeypatch.setattr(process, "run", run_here)
+    usage = growth.run_size(3, 0.5)
+    assert list(usage) == ["fetch", "preprocess", "train", growth.ONE_EPOCH, "evaluate", "plot"]
     for stage, images in {"preprocess": 80, "train": 60, "evaluate": 20, "plot": 20}.items():
-        assert costs[stage]["data"] * 2**20 == pytest.approx(3 * images * 28 * 28 * 4, rel=0.05)
-    assert 0 < costs[growth.EPOCH]["seconds"] < costs["train"]["seconds"]
-    assert 0 < costs["fetch"]["user_seconds"] < costs["fetch"]["seconds"]
+        assert usage[stage]["data"] * 2**20 == pytest.approx(3 * images * 28 * 28 * 4, rel=0.05)
+    assert 0 < usage[growth.ONE_EPOCH]["seconds"] < usage["train"]["seconds"]
+    assert 0 < usage["fetch"]["user_seconds"] < usage["fetch"]["seconds"]
 
 
 def test_the_parameters_of_a_width_are_those_of_its_matrices_and_biases(monkeypatch):
@@ -52,12 +74,12 @@ def test_growth_on_a_straight_line_has_the_exponent_1_whatever_its_constant(cons
     assert not found.is_faster_than_linear
 
 
-def test_the_last_slope_is_that_of_the_whole_costs_of_the_two_largest():
+def test_the_last_slope_is_between_the_whole_values_of_the_two_largest_sizes():
     assert scaling.fit(SIZES, [size**1.5 for size in SIZES]).last_slope == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(
-    ("cost", "is_faster"),
+    ("value", "is_faster"),
     [
         (lambda size: 50 + size**2, True),
         (lambda size: 5 + size**1.5, True),
@@ -66,34 +88,34 @@ def test_the_last_slope_is_that_of_the_whole_costs_of_the_two_largest():
     ],
     ids=["square", "power of 1.5", "n log n", "root"],
 )
-def test_only_what_grows_faster_than_linearly_is_called_so(cost, is_faster):
-    assert scaling.fit(SIZES, [cost(size) for size in SIZES]).is_faster_than_linear == is_faster
+def test_only_growth_faster_than_linear_is_called_so(value, is_faster):
+    assert scaling.fit(SIZES, [value(size) for size in SIZES]).is_faster_than_linear == is_faster
 
 
-def test_costs_that_hardly_change_have_no_exponent():
+def test_values_that_hardly_change_have_no_exponent():
     found = scaling.fit(SIZES, [5.0, 5.3, 4.9, 5.2])
     assert found.exponent is None
     assert not found.is_faster_than_linear
 
 
 def test_a_stage_that_grows_faster_is_named_and_memory_is_a_multiple_of_the_data():
-    costs = [
+    usages = [
         [{"plot": {"seconds": 1.0 + size**2, "mib": 300 + 2.5 * 31 * size, "data": 31 * size}}]
         for size in SIZES
     ]
-    found = scaling.describe(SIZES, costs)
+    found = scaling.describe(SIZES, usages)
     assert found["faster"] == ["plot: seconds"]
     assert found["mib"]["plot"]["multiple_of_data"] == 2.5
     assert found["mib"]["plot"]["constant"] == pytest.approx(300)
 
 
-def test_the_table_and_the_picture_of_growth_name_every_stage():
-    names = [*growth.STAGES, growth.EPOCH]
-    costs = [
+def test_the_table_and_the_chart_of_growth_name_every_stage():
+    names = [*growth.STAGES, growth.ONE_EPOCH]
+    usages = [
         [{name: {"seconds": size, "mib": 3 * size, "data": size} for name in names}]
         for size in SIZES
     ]
-    described = scaling.describe(SIZES, costs)
+    described = scaling.describe(SIZES, usages)
     alone = results.summary([700.0])
     found = {"rounds": 1, "tensorflow_mib": alone} | dict.fromkeys(growth.AXES, described)
     table, figure = scaling.table("images", described), growth.draw(found)
@@ -106,11 +128,11 @@ def test_the_table_and_the_picture_of_growth_name_every_stage():
 
 def test_growth_prints_and_writes_each_section(measured_project, monkeypatch, capsys):
     def run_size(images, width):
-        cost = {"seconds": images * width, "mib": 300.0 + images**2, "data": images}
-        return dict.fromkeys(growth.STAGES, cost) | {growth.EPOCH: {"seconds": width}}
+        usage = {"seconds": images * width, "mib": 300.0 + images**2, "data": images}
+        return dict.fromkeys(growth.STAGES, usage) | {growth.ONE_EPOCH: {"seconds": width}}
 
     monkeypatch.setattr(growth, "run_size", run_size)
-    monkeypatch.setattr(process, "run", lambda *_: process.Measured(3.0, 2.0, 700 * 2**20, []))
+    monkeypatch.setattr(process, "run", lambda *_: process.Measured(0, 3.0, 2.0, 700 * 2**20, []))
     monkeypatch.setattr(sys, "argv", ["growth", "--rounds", "2"])
     growth.main()
     found = json.loads((measured_project / "docs/bench/growth.json").read_text())
@@ -122,9 +144,9 @@ def test_growth_prints_and_writes_each_section(measured_project, monkeypatch, ca
         assert f"\n{section} " in printed
 
 
-def test_names_at_the_ends_of_lines_are_apart():
+def test_names_at_the_ends_of_lines_do_not_overlap():
     lines = {name: ([1, 2], [0, height]) for name, height in zip("abc", (5, 5, 10), strict=True)}
-    figure = pictures.curves({("images", "s"): lines, ("images", "MiB"): lines}, {}, "")
+    figure = charts.curves({("images", "s"): lines, ("images", "MiB"): lines}, {}, "")
     heights = sorted(text.xy[1] for text in figure.axes[0].texts)
     assert heights[0] == 5
     assert 5 < heights[1] < heights[2] == 10

@@ -8,7 +8,7 @@ from test_trials import TRIALS, table
 
 pytest.importorskip("optuna", reason="needs `make install-sweep`")
 
-from tuning.live import Live
+from fmnist.sweeps.live import Live
 
 
 def live(folder) -> tuple:
@@ -16,7 +16,7 @@ def live(folder) -> tuple:
     return Live(sweep(folder).space, trials, count=5, workers=2), trials
 
 
-def test_a_log_has_a_line_for_each_trial_that_comes_to_a_halt(tmp_path, capsys):
+def test_a_log_has_a_line_for_each_trial_that_pauses_or_ends(tmp_path, capsys):
     show, trials = live(tmp_path)
     show([0, 1])
     assert capsys.readouterr().out == ""
@@ -34,14 +34,14 @@ def test_a_log_has_a_line_for_each_trial_that_comes_to_a_halt(tmp_path, capsys):
     assert failed.startswith('trial 2    failed   diverged: found "nan", inf')
 
 
-def test_what_was_known_before_is_not_told_again(tmp_path, capsys):
+def test_trials_of_earlier_runs_are_not_printed_again(tmp_path, capsys):
     table(tmp_path / "results").add(*TRIALS)
     show, _ = live(tmp_path)
     show([])
     assert capsys.readouterr().out == ""
 
 
-def test_on_a_terminal_the_table_takes_its_own_place(tmp_path, capsys, monkeypatch):
+def test_on_a_terminal_the_table_replaces_itself(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     show, trials = live(tmp_path)
     show([0, 1])
@@ -53,7 +53,7 @@ def test_on_a_terminal_the_table_takes_its_own_place(tmp_path, capsys, monkeypat
     assert last == "running: 1  1 of 5 ended, about 3 s left"
 
 
-def test_on_a_terminal_no_line_is_longer_than_it_is_wide(tmp_path, capsys, monkeypatch):
+def test_on_a_terminal_lines_are_cut_to_its_width(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     show, trials = live(tmp_path)

@@ -6,10 +6,10 @@ import pytest
 from conftest import ROOT, run, set_value
 
 from commands import check
-from fmnist import parameters
-from fmnist.command import InputError
-from fmnist.fetch.parameters import Fetch
-from fmnist.train.parameters import Recipe
+from fmnist.stage import parameters
+from fmnist.stage.command import InputError
+from fmnist.fetch import Fetch
+from fmnist.train.recipe import Recipe
 
 
 def test_the_committed_file_is_right(monkeypatch):

@@ -1,6 +1,7 @@
 """Pictures and tables."""
 
 import io
+import re
 
 import matplotlib
 import numpy as np
@@ -10,12 +11,12 @@ from conftest import tiny
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fmnist.calibration import calibration
-from fmnist.classes import CLASSES
+from fmnist.dataset.classes import CLASSES, DISPLAY_NAMES
 from fmnist.evaluate.metrics import measure
-from fmnist.plot import canvas, classes, curves, images
+from fmnist.plot import canvas, curves, galleries, per_class
 from fmnist.plot.reliability import reliability
 from fmnist.plot.table import table
+from fmnist.predictions.calibration import calibration
 
 TEST = tiny(40, seed=3)
 RANDOM = np.random.default_rng(0)
@@ -30,12 +31,12 @@ HISTORY = pd.DataFrame(
 FIGURES = {
     "accuracy": lambda: curves.curve(HISTORY, "accuracy", saved_epoch=3),
     "loss": lambda: curves.curve(HISTORY, "loss", saved_epoch=2),
-    "confusion_matrix": lambda: classes.confusion_matrix(TEST.labels, PREDICTED),
-    "recall": lambda: classes.recall(METRICS, TEST.labels),
+    "confusion_matrix": lambda: per_class.confusion_matrix(TEST.labels, PREDICTED),
+    "recall": lambda: per_class.recall(METRICS, TEST.labels),
     "reliability": lambda: reliability(calibration(PROBABILITIES, TEST.labels)),
-    "predictions": lambda: images.predictions(tiny(3), PROBABILITIES[:3]),
-    "mistakes": lambda: images.mistakes(TEST, PROBABILITIES, 5),
-    "training_images": lambda: images.training_images(TEST, 12),
+    "predictions": lambda: galleries.predictions(tiny(3), PROBABILITIES[:3]),
+    "mistakes": lambda: galleries.mistakes(TEST, PROBABILITIES, 5),
+    "training_images": lambda: galleries.training_images(TEST, 12),
 }
 
 
@@ -86,11 +87,11 @@ def test_curves_show_the_history_and_the_saved_epoch():
 
 
 def test_the_confusion_matrix_holds_the_counts_by_true_class():
-    figure = classes.confusion_matrix(np.array([0, 0, 9]), np.array([0, 8, 9]))
+    figure = per_class.confusion_matrix(np.array([0, 0, 9]), np.array([0, 8, 9]))
     numbers = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
     assert numbers == {(0, 0): "1", (8, 0): "1", (9, 9): "1"}
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert tuple(labels) == CLASSES
+    assert tuple(labels) == DISPLAY_NAMES
 
 
 def test_recall_is_sorted_and_is_that_of_the_metrics():
@@ -106,30 +107,32 @@ def test_mistakes_are_wrong_and_the_most_confident_first():
     best = max(wrong, key=lambda image: PROBABILITIES[image].max())
     figure = FIGURES["mistakes"]()
     title = figure.axes[0].get_title()
-    assert title.startswith(f"{CLASSES[PREDICTED[best]]} {PROBABILITIES[best].max():.2f}")
-    assert title.endswith(f"true: {CLASSES[TEST.labels[best]]}")
+    assert title.startswith(f"{DISPLAY_NAMES[PREDICTED[best]]} {PROBABILITIES[best].max():.2f}")
+    assert title.endswith(f"true: {DISPLAY_NAMES[TEST.labels[best]]}")
     assert f"{len(wrong)} mistakes among 40 test images" in texts(figure)
 
 
 def test_a_flawless_network_has_an_empty_gallery_of_mistakes():
-    figure = images.mistakes(TEST, np.eye(10, dtype=np.float32)[TEST.labels], 5)
+    figure = galleries.mistakes(TEST, np.eye(10, dtype=np.float32)[TEST.labels], 5)
     assert "0 mistakes" in texts(figure)
     figure.savefig(io.BytesIO())
 
 
 def test_predictions_show_both_classes_and_all_ten_probabilities():
     shown = texts(FIGURES["predictions"]())
-    assert f"predicted: {CLASSES[PREDICTED[0]]}" in shown
-    assert f"true: {CLASSES[tiny(3).labels[0]]}" in shown
+    assert f"predicted: {DISPLAY_NAMES[PREDICTED[0]]}" in shown
+    assert f"true: {DISPLAY_NAMES[tiny(3).labels[0]]}" in shown
     assert all(f"{probability:.3f}" in shown for probability in PROBABILITIES[:3].ravel())
 
 
 def test_the_table_shows_both_classes_and_all_ten_probabilities():
-    lines = table(TEST.labels[:2], PROBABILITIES[:2]).splitlines()
-    assert lines[0].split() == ["image", "1", "image", "2"]
-    assert lines[1].split() == ["true", "class", *(CLASSES[label] for label in TEST.labels[:2])]
-    assert lines[2].split() == ["predicted", *(CLASSES[label] for label in PREDICTED[:2])]
-    assert [line.split() for line in lines[3:]] == [
-        [name, *(f"{row[label]:.4f}" for row in PROBABILITIES[:2])]
-        for label, name in enumerate(CLASSES)
+    head, *rows = table(TEST.labels[:2], PROBABILITIES[:2]).splitlines()
+    assert head.split() == ["image", "1", "image", "2"]
+    assert [re.split("  +", row) for row in rows] == [
+        ["true class", *(DISPLAY_NAMES[label] for label in TEST.labels[:2])],
+        ["predicted", *(DISPLAY_NAMES[label] for label in PREDICTED[:2])],
+        *(
+            [name, *(f"{row[label]:.4f}" for row in PROBABILITIES[:2])]
+            for label, name in enumerate(DISPLAY_NAMES)
+        ),
     ]

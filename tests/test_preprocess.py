@@ -5,11 +5,10 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import idx as idx_bytes
 from conftest import pixels
 from sklearn.preprocessing import StandardScaler
 
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
 from fmnist.preprocess import idx
 from fmnist.preprocess.normalization import Normalization, normalization
 from fmnist.preprocess.split import split
@@ -18,8 +17,8 @@ IMAGES, LABELS = pixels(30, seed=0)
 
 
 def test_images_and_labels_are_read_as_they_were_written(tmp_path):
-    (tmp_path / "images").write_bytes(idx_bytes(IMAGES))
-    (tmp_path / "labels").write_bytes(idx_bytes(LABELS))
+    (tmp_path / "images").write_bytes(idx.encode(IMAGES))
+    (tmp_path / "labels").write_bytes(idx.encode(LABELS))
     images = idx.read_images(tmp_path / "images")
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(idx.read_labels(tmp_path / "labels", images), LABELS)
@@ -29,12 +28,12 @@ def test_images_and_labels_are_read_as_they_were_written(tmp_path):
     ("content", "message"),
     [
         (b"", "expected IDX images (magic number 00000803), found an empty file"),
-        (idx_bytes(LABELS), "expected IDX images (magic number 00000803), found 00000801"),
+        (idx.encode(LABELS), "expected IDX images (magic number 00000803), found 00000801"),
         (b"\x1f\x8b\x08\x00", "expected IDX images (magic number 00000803), found 1f8b0800"),
-        (idx_bytes(IMAGES)[:9], "expected a header of 16 bytes, found 9 bytes"),
-        (idx_bytes(IMAGES)[:-1], "expected 23536 bytes for sizes [30, 28, 28], found 23535"),
-        (idx_bytes(IMAGES) + b"\0", "expected 23536 bytes for sizes [30, 28, 28], found 23537"),
-        (idx_bytes(IMAGES[:0]), "expected at least one of the images, found sizes [0, 28, 28]"),
+        (idx.encode(IMAGES)[:9], "expected a header of 16 bytes, found 9 bytes"),
+        (idx.encode(IMAGES)[:-1], "expected 23536 bytes for sizes [30, 28, 28], found 23535"),
+        (idx.encode(IMAGES) + b"\0", "expected 23536 bytes for sizes [30, 28, 28], found 23537"),
+        (idx.encode(IMAGES[:0]), "expected at least one of the images, found sizes [0, 28, 28]"),
         (
             b"\0\0\x08\x03" + struct.pack(">3I", *[2**32 - 1] * 3),
             f"expected {16 + (2**32 - 1) ** 3} bytes",
@@ -52,20 +51,20 @@ def test_a_file_that_is_not_whole_idx_images_is_refused_by_name(tmp_path, conten
     ("labels", "message"),
     [
         (LABELS[:-1], "expected a label for each of the 30 images beside it, found 29"),
-        (np.full(30, 10), "expected labels 0 to 9, found 10"),
+        (np.full(30, 10, np.uint8), "expected labels 0 to 9, found 10"),
         (IMAGES, "expected IDX labels (magic number 00000801), found 00000803"),
     ],
 )
 def test_labels_that_do_not_fit_the_images_are_refused_by_name(tmp_path, labels, message):
     path = tmp_path / "labels"
-    path.write_bytes(idx_bytes(labels))
+    path.write_bytes(idx.encode(labels))
     with pytest.raises(InputError, match=re.escape(f"{path}: {message}")):
         idx.read_labels(path, IMAGES)
 
 
 def test_test_images_of_another_size_are_refused_by_name(tmp_path):
     path = tmp_path / "images"
-    path.write_bytes(idx_bytes(IMAGES[:, :14]))
+    path.write_bytes(idx.encode(IMAGES[:, :14]))
     with pytest.raises(
         InputError, match=r"images: expected images of \[28, 28\] pixels, found \[14"
     ):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from commands import emulate
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
 from fmnist.preprocess import idx as idx_files
-from versions import raw_files
+from benchmarks import raw_files
 
 
 def test_a_repeated_file_holds_the_items_as_often_and_in_order(tmp_path, mirror):

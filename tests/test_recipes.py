@@ -5,10 +5,11 @@ import re
 import pytest
 from conftest import ROOT, recipe
 
-from benchmarks import recipes
-from fmnist import parameters
-from fmnist.train.parameters import Recipe
-from versions import lock_file, seeds
+from commands import recipes
+from fmnist.stage import parameters
+from fmnist.train.recipe import Recipe
+from fmnist.pipeline import lock_file
+from fmnist.versions import seeds
 
 README, PAGE = (ROOT / "README.md").read_text(), (ROOT / "docs" / "recipes.md").read_text()
 

@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 import cmarkgfm
 import pytest
 
-from versions import report
-from versions.causes import Artifact
-from versions.change import Change
-from versions.comparison import Comparison
-from versions.metrics import Metric
+from fmnist.versions import report
+from fmnist.versions.causes import Artifact
+from fmnist.versions.change import Change
+from fmnist.versions.comparison import Comparison
+from fmnist.versions.metric_differences import Metric
 
 NOTHING = Comparison(
     models="there are no predictions",

@@ -1,4 +1,4 @@
-"""The run of a sweep: what it does with trials that fail, are lost, or were paused before."""
+"""The run of a sweep: trials that fail, are lost, or were paused before."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from test_space import sweep
 
 pytest.importorskip("ray", reason="needs `make install-sweep`")
 
-from tuning import search
-from tuning.outcome import Lost, Outcome
-from tuning.run import DEATHS, run
-from tuning.trials import FAILED, FINISHED, LOST, STOPPED, Table
+from fmnist.sweeps import search
+from fmnist.sweeps.outcome import Lost, Outcome
+from fmnist.sweeps.run import DEATHS, run
+from fmnist.sweeps.trials import FAILED, FINISHED, LOST, STOPPED, Table
 
 EPOCHS = 4
 ALONE, WITH_ITS_NODE = Lost("killed", node_lives=True), Lost("gone", node_lives=False)
 
 
 class OneWorker:
-    """A cluster of one worker that does as it is told.
+    """A cluster of one worker, for a script of accidents.
 
     Args:
-        accidents: for each trial, what becomes of its first jobs instead of a training.
+        accidents: for each trial, the outcomes of its first jobs instead of a training's.
     """
 
     def __init__(self, accidents: dict[int, list[Lost | Outcome]]) -> None:
@@ -31,7 +31,7 @@ class OneWorker:
 
     @property
     def has_room(self) -> bool:
-        """See `tuning.cluster.Cluster`, as for the others."""
+        """See `fmnist.sweeps.cluster.Cluster`, here and below."""
         return self._job is None
 
     @property
@@ -39,14 +39,14 @@ class OneWorker:
         """Return the trial that runs."""
         return [] if self._job is None else [self._job.number]
 
-    def submit(self, job, settings, seed, state) -> None:
+    def submit(self, job, recipe, state) -> None:
         """Note the job."""
-        assert settings["epochs"] == EPOCHS
+        assert recipe.epochs == EPOCHS
         self._job = job
         self.jobs.append((job, state))
 
     def ended(self, patience):
-        """Let the job end as it is to."""
+        """Let the job end, by accident or trained."""
         job, self._job = self._job, None
         if self.accidents.get(job.number):
             yield job, self.accidents[job.number].pop(0)
@@ -58,7 +58,7 @@ class OneWorker:
 
 
 def carry_out(folder: Path, accidents: dict, **changes: object) -> tuple[Table, OneWorker]:
-    """Run a sweep with successive halving of eight trials, from what is in the folder on."""
+    """Run, or resume, a sweep with successive halving of eight trials."""
     space = sweep(folder, **{"successive_halving": HALVING, "parameters": SEEDS} | changes)
     table, cluster = Table(folder / "results", space.space.parameters, "k"), OneWorker(accidents)
     run(space, search.start(space), table, cluster, folder / "states", lambda running: None)
@@ -72,7 +72,7 @@ def states(table: Table) -> list[str]:
 UNDISTURBED = [STOPPED] * 6 + [FINISHED] * 2
 
 
-def test_a_paused_trial_goes_on_from_its_state(tmp_path):
+def test_a_paused_trial_resumes_from_its_state(tmp_path):
     table, cluster = carry_out(tmp_path, {})
     assert states(table) == UNDISTURBED
     assert [state for job, state in cluster.jobs if job.number == 7] == [
@@ -93,7 +93,7 @@ def test_no_trial_is_blamed_for_nodes_that_go(tmp_path):
     assert states(table) == UNDISTURBED
 
 
-def test_a_trial_that_is_lost_again_and_again_is_given_up_and_the_next_run_tries_it(tmp_path):
+def test_a_trial_that_is_lost_repeatedly_is_given_up_and_the_next_run_tries_it(tmp_path):
     table, _ = carry_out(tmp_path, {7: [ALONE] * DEATHS})
     assert states(table) == [STOPPED] * 5 + [FINISHED] * 2 + [LOST]
     assert table.trials[7].error == "3 workers died with it: killed"
@@ -102,7 +102,7 @@ def test_a_trial_that_is_lost_again_and_again_is_given_up_and_the_next_run_tries
     assert {job.number for job, _ in cluster.jobs} == {7}
 
 
-def test_a_trial_that_is_lost_after_a_pause_goes_on_from_there_in_the_next_run(tmp_path):
+def test_a_trial_that_is_lost_after_a_pause_resumes_from_there_in_the_next_run(tmp_path):
     history = trained(search.Job(7, {}, 1), EPOCHS, 0.7).history
     first = Outcome(history, None, b"7 after 1", None, 1.0)
     table, _ = carry_out(tmp_path, {7: [first, *[ALONE] * DEATHS]})
@@ -113,7 +113,7 @@ def test_a_trial_that_is_lost_after_a_pause_goes_on_from_there_in_the_next_run(t
     assert cluster.jobs[0] == (search.Job(7, {"seed": 7}, 2), b"7 after 1")
 
 
-def test_a_trial_that_diverges_later_keeps_what_it_has_and_nobody_comes_back(tmp_path):
+def test_a_trial_that_diverges_later_keeps_its_history_and_no_stopped_trial_resumes(tmp_path):
     history = trained(search.Job(7, {}, 1), EPOCHS, 0.7).history
     first = Outcome(history, None, b"", None, 1.0)
     table, _ = carry_out(tmp_path, {7: [first, Outcome([], None, None, "diverged\n!", 2.0)]})
@@ -123,7 +123,7 @@ def test_a_trial_that_diverges_later_keeps_what_it_has_and_nobody_comes_back(tmp
     assert states(table) == [STOPPED] * 5 + [FINISHED] * 2 + [FAILED]
 
 
-def test_what_was_decided_and_not_written_down_before_a_crash_is_written_in_the_next_run(tmp_path):
+def test_decisions_that_a_crash_kept_from_the_table_are_written_by_the_next_run(tmp_path):
     table, _ = carry_out(tmp_path, {})
     table.put_in_order()
     text = table.path.read_text()
@@ -134,7 +134,7 @@ def test_what_was_decided_and_not_written_down_before_a_crash_is_written_in_the_
     assert table.path.read_text() == text
 
 
-def test_a_paused_trial_without_its_state_begins_anew(tmp_path):
+def test_a_paused_trial_without_its_state_starts_again(tmp_path):
     table, _ = carry_out(tmp_path, {})
     text = table.path.read_text()
     table.path.write_text(text.replace("stopped", "paused").replace("finished", "paused"))
@@ -145,7 +145,7 @@ def test_a_paused_trial_without_its_state_begins_anew(tmp_path):
     assert [job.number for job, state in cluster.jobs if state is None] == list(range(8))
 
 
-def test_a_combination_that_a_model_draws_and_no_recipe_can_be_is_a_failed_trial(tmp_path):
+def test_an_invalid_combination_that_a_model_draws_is_a_failed_trial(tmp_path):
     space = sweep(
         tmp_path,
         recipe="cnn",
@@ -162,7 +162,7 @@ def test_a_combination_that_a_model_draws_and_no_recipe_can_be_is_a_failed_trial
     assert "as many residual_blocks as filters" in failed.error
 
 
-def test_a_finished_sweep_hands_nothing_out(tmp_path):
+def test_a_finished_sweep_trains_nothing(tmp_path):
     carry_out(tmp_path, {})
     _, cluster = carry_out(tmp_path, {})
     assert cluster.jobs == []

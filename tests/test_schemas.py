@@ -11,10 +11,10 @@ import yaml
 from conftest import RECIPES, ROOT, leaves, walk
 
 from commands import check
-from fmnist import parameters
-from fmnist.command import InputError
-from fmnist.parameters import Parameters
-from fmnist.train.parameters import Recipe
+from fmnist.stage import parameters
+from fmnist.stage.command import InputError
+from fmnist.stage.parameters import Parameters
+from fmnist.train.recipe import Recipe
 
 REAL = parameters.load(ROOT / "params.yaml")
 SHA = "fetch.sha256.train-images-idx3-ubyte"

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from test_space import RANDOM, sweep
 
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
 
 pytest.importorskip("optuna", reason="needs `make install-sweep`")
 
-from tuning import search
-from tuning.trials import FAILED, FINISHED, PAUSED, STOPPED, Trial
+from fmnist.sweeps import search
+from fmnist.sweeps.trials import FAILED, FINISHED, PAUSED, STOPPED, Trial
 
 HALVING = {"min_epochs": 1, "reduction_factor": 2}
 SEEDS = {"seed": {"choices": [0, 1, 2, 3, 4, 5, 6, 7]}}
@@ -35,7 +35,8 @@ def carry_out(
     """Train all, ``at_once`` at a time; return the trials by their numbers.
 
     Args:
-        accuracy: a function of a job: in all epochs, or a pair, in the first and in later ones.
+        accuracy: a function that gives a job's accuracy in all epochs, or in the first and in later
+            ones.
     """
     found, running = {}, []
     while True:
@@ -74,25 +75,25 @@ def test_a_rung_compares_what_the_trials_had_at_its_epoch(tmp_path):
     assert [found[number].epochs for number in range(8)] == [1, 1, 1, 1, 4, 4, 2, 2]
 
 
-def test_a_trial_that_fails_later_changes_nothing_that_was_decided_before(tmp_path):
+def test_a_trial_that_fails_later_changes_no_earlier_decision(tmp_path):
     space = sweep(tmp_path, successive_halving=HALVING, parameters=SEEDS)
     plan = search.start(space)
     for job in [plan.next() for _ in range(8)]:
         plan.record(trained(job, 4, job.number / 10))
     for trial in plan.stopped():
         plan.record(trial)
-    goes_on = [plan.next() for _ in range(4)]
-    assert [job.number for job in goes_on] == [7, 6, 5, 4]
-    before = trained(goes_on[0]._replace(until=1), 4, 0.7)
+    kept = [plan.next() for _ in range(4)]
+    assert [job.number for job in kept] == [7, 6, 5, 4]
+    before = trained(kept[0]._replace(until=1), 4, 0.7)
     plan.record(replace(before, state=FAILED, scores={}, error="diverged in epoch 2"))
-    for job in goes_on[1:]:
+    for job in kept[1:]:
         plan.record(trained(job, 4, job.number / 10))
     assert [trial.number for trial in plan.stopped()] == [4]
     assert [plan.next().number, plan.next().number] == [6, 5]
     assert plan.next() is None
 
 
-def test_a_trial_with_other_values_than_this_search_has_is_refused(tmp_path):
+def test_a_trial_whose_values_differ_from_this_search_is_refused(tmp_path):
     plan = search.start(sweep(tmp_path, parameters=SEEDS))
     trial = trained(plan.next(), 4, 0.5)
     with pytest.raises(InputError, match="expected trial 0 .*{'seed': 0}, found {'seed': 9}"):
@@ -118,7 +119,7 @@ def test_the_order_in_which_trials_end_decides_nothing(tmp_path, at_once, last_f
 
 
 @pytest.mark.parametrize("known", range(15))
-def test_a_search_goes_on_from_what_is_known(tmp_path, known):
+def test_a_search_resumes_from_known_trials(tmp_path, known):
     space = sweep(tmp_path, successive_halving=HALVING, parameters=SEEDS)
     whole = carry_out(search.start(space), 4, lambda job: job.number / 10)
     plan, again = search.start(space), search.start(space)
@@ -148,7 +149,7 @@ def test_a_trial_that_failed_is_worse_than_all_others(tmp_path):
     assert plan.next() == (second.number, second.values, 2)
 
 
-def test_random_combinations_depend_on_the_seed_and_the_first_not_on_their_number(tmp_path):
+def test_random_combinations_depend_on_the_seed_and_not_on_how_many_there_are(tmp_path):
     def drawn(**changes):
         plan = search.start(
             sweep(
@@ -171,7 +172,7 @@ def test_random_combinations_depend_on_the_seed_and_the_first_not_on_their_numbe
         assert values["network.units"] in ([30], [20, 10])
 
 
-def test_a_wrong_random_combination_is_refused_before_anything_starts(tmp_path):
+def test_an_invalid_random_combination_is_refused_before_anything_starts(tmp_path):
     changes = {
         "recipe": "cnn",
         "search": RANDOM,
@@ -193,14 +194,14 @@ def near_a_hundredth(job: search.Job) -> float:
     return 1 - abs(math.log10(job.values["optimizer.learning_rate"]) + 2) / 2
 
 
-def test_a_model_comes_nearer_to_the_best_value(tmp_path):
+def test_a_model_based_search_approaches_the_best_value(tmp_path):
     found = carry_out(model_based(tmp_path, 40), 4, near_a_hundredth, at_once=2)
     accuracies = [found[number].scores["val_accuracy"] for number in range(40)]
     assert sum(accuracies[20:]) / 20 > sum(accuracies[:10]) / 10 + 0.1
 
 
-def test_a_model_based_search_goes_on_without_repeating_a_trial(tmp_path):
-    first = carry_out(model_based(tmp_path, 5), 4, near_a_hundredth)  # all still at random
+def test_a_model_based_search_resumes_without_repeating_a_trial(tmp_path):
+    first = carry_out(model_based(tmp_path, 5), 4, near_a_hundredth)  # all of them still random
     plan = model_based(tmp_path, 20)
     for trial in first.values():
         plan.record(trial)
@@ -210,7 +211,7 @@ def test_a_model_based_search_goes_on_without_repeating_a_trial(tmp_path):
     assert len(set(rates)) == 20
 
 
-def test_the_best_come_first_finished_ones_before_those_that_were_stopped(tmp_path):
+def test_the_best_come_first_and_finished_trials_before_stopped_ones(tmp_path):
     jobs = [
         search.Job(number, {"seed": number}, until) for number, until in enumerate((4, 4, 2, 1))
     ]

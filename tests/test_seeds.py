@@ -7,9 +7,10 @@ import pytest
 import yaml
 from conftest import commit, run, set_value
 
-from fmnist.command import InputError
-from versions import lock_file, seeds
-from versions.seeds import Row
+from fmnist.stage.command import InputError
+from fmnist.pipeline import lock_file
+from fmnist.versions import seeds
+from fmnist.versions.seeds import Row
 
 ROWS = [
     Row("mlp", 42, 0.88, 0.33, 0.89, 0.31, 0.885, "0123456789abcdef"),

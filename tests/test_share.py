@@ -1,4 +1,4 @@
-"""README's section "On another machine", command by command, with real servers on this machine.
+"""docs/sharing.md, command by command, with real servers on this machine.
 
 A machine here is a folder with a home, a DVC cache and settings of its own.
 """
@@ -25,18 +25,16 @@ from conftest import ROOT, STAGES, run, set_value
 
 pytestmark = pytest.mark.slow
 
-SECTION = re.search(
-    r"^## On another machine\n(.+?)^## ", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-)[1]
+PAGE = (ROOT / "docs" / "sharing.md").read_text()
 S3, SSH, HERE, THERE = (
     re.sub(r" +#.*", "", block).splitlines()
-    for block in re.findall(r"```sh\n(.+?)```", SECTION, re.DOTALL)
+    for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL)
 )
 
 
 @dataclass
 class Machine:
-    """A clone of the project, and what is its user's."""
+    """A clone of the project, with a home of its own."""
 
     folder: Path
 
@@ -67,9 +65,9 @@ class Machine:
 class Server:
     """A server for a DVC remote."""
 
-    commands: list[str]  # README's, with its examples replaced by what is real here
-    secrets: list[str]  # what these commands tell DVC and nobody else
-    other_secrets: list[str]  # of the same form, which the server does not know
+    commands: list[str]  # of the page, with its examples replaced by real values
+    secrets: list[str]  # which only DVC may know
+    other_secrets: list[str]  # of the same form, which the server refuses
     refusal: str  # DVC's message about them
     move: str  # leads DVC to where no server listens
     silence: str  # DVC's message then
@@ -83,7 +81,7 @@ class Server:
 
 
 def filled(commands: list[str], values: dict[str, str]) -> list[str]:
-    """Replace README's examples."""
+    """Replace the examples of the page."""
     text = "\n".join(commands)
     for example, value in values.items():
         assert example in text
@@ -235,7 +233,7 @@ def ran(reproduced, tmp_path_factory) -> tuple[Path, bytes]:
 
 @pytest.fixture(scope="module")
 def here(server, ran, tmp_path_factory) -> Machine:
-    """The machine that has run the pipeline, after README's commands for it."""
+    """The machine that has run the pipeline, after the commands of the page for it."""
     folder = tmp_path_factory.mktemp("here") / "project"
     machine = Machine(Path(shutil.copytree(ran[0], folder, symlinks=True)))
     machine(*server.commands, *HERE)
@@ -337,10 +335,10 @@ def test_a_server_that_cannot_be_reached_ends_a_pull_with_the_reason(server, the
     assert "Traceback" not in result.stderr
 
 
-def test_every_command_of_the_section_is_tried_here_or_in_continuous_integration():
+def test_every_command_of_the_page_is_tried_here_or_in_continuous_integration():
     assert THERE == ["dvc pull", "dvc repro", "dvc repro --pull"]  # those that the tests unpack
     tried = [*S3, *SSH, *HERE, *THERE]
     tried += re.findall(r"make install-\w+", (ROOT / ".ci" / "run").read_text())
     tried += ["dvc push --run-cache"]  # by `make push`
-    prose = re.sub(r"```sh\n.+?```", "", SECTION, flags=re.DOTALL)
+    prose = re.sub(r"```sh\n.+?```", "", PAGE, flags=re.DOTALL)
     assert set(re.findall(r"`((?:dvc|make|git) [^`]+)`", prose)) <= set(tried)

@@ -6,7 +6,7 @@ from math import comb, sqrt
 import numpy as np
 import pytest
 
-from versions.significance import between_seeds, paired
+from fmnist.versions.significance import between_seeds, paired
 
 
 def results(both: int, only_base: int, only_head: int, neither: int) -> list[np.ndarray]:

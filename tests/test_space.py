@@ -1,4 +1,4 @@
-"""The file of a sweep: what it may say, and one clear line for what it may not."""
+"""The file of a sweep: what it may contain, and a one-line error for what it may not."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 import yaml
 from conftest import RECIPES
 
-from fmnist.command import InputError
-from tuning.space import Sweep
+from fmnist.stage.command import InputError
+from fmnist.sweeps.space import Sweep
 
 VALUES = {"recipes": RECIPES, "train": {"recipe": "mlp", "seed": 42}}
 GOOD = {
@@ -49,22 +49,22 @@ def test_a_step_makes_points_of_a_range(tmp_path):
     assert [point["batch_size"] for point in found] == [16, 40, 64]
 
 
-def test_a_step_that_is_no_binary_fraction_does_not_go_beyond_the_range(tmp_path):
+def test_a_step_that_is_no_binary_fraction_stays_within_the_range(tmp_path):
     rates = {"optimizer.learning_rate": {"low": 0.1, "high": 0.3, "step": 0.1}}
     found = sweep(tmp_path, parameters=rates).grid()
     assert [point["optimizer.learning_rate"] for point in found] == [0.1, 0.2, 0.3]
 
 
-def test_a_parameter_may_be_varied_that_only_is_there_by_what_is_fixed(tmp_path):
+def test_a_parameter_can_be_varied_that_exists_only_through_fixed(tmp_path):
     changes = {
         "fixed": {"augmentation": {"flip": True, "shift": 0, "erase": 0}},
         "parameters": {"augmentation.shift": {"choices": [0, 2]}},
     }
-    recipe, _ = sweep(tmp_path, **changes).recipe({"augmentation.shift": 2})
+    recipe = sweep(tmp_path, **changes).recipe({"augmentation.shift": 2})
     assert recipe.augmentation.shift == 2
 
 
-def test_what_params_yaml_says_of_a_varied_parameter_decides_nothing(tmp_path):
+def test_the_value_of_a_varied_parameter_in_params_yaml_decides_nothing(tmp_path):
     before = sweep(tmp_path)
     optimizer = RECIPES["mlp"]["optimizer"] | {"learning_rate": 0.5}
     applied = RECIPES["mlp"] | {"optimizer": optimizer, "epochs": 4}
@@ -74,16 +74,16 @@ def test_what_params_yaml_says_of_a_varied_parameter_decides_nothing(tmp_path):
     assert other.decisive != before.decisive
 
 
-def test_a_fault_of_params_yaml_is_told_as_one(tmp_path):
+def test_an_error_in_params_yaml_names_that_file(tmp_path):
     path = sweep(tmp_path).path
     recipes = {"mlp": RECIPES["mlp"] | {"batch_size": 0}}
     with pytest.raises(InputError, match="^params.yaml: recipes.mlp.batch_size: expected to be"):
         Sweep(path, VALUES | {"recipes": recipes})
 
 
-def test_a_trial_is_the_recipe_with_what_is_fixed_and_what_is_varied(tmp_path):
-    recipe, seed = sweep(tmp_path).recipe({"network.units": [7], "seed": 5})
-    assert (recipe.epochs, recipe.network.units, seed) == (4, [7], 5)
+def test_a_trial_is_the_recipe_with_fixed_and_varied_values(tmp_path):
+    recipe = sweep(tmp_path).recipe({"network.units": [7], "seed": 5})
+    assert (recipe.epochs, recipe.network.units, recipe.seed) == (4, [7], 5)
     assert recipe.batch_size == RECIPES["mlp"]["batch_size"]
     assert RECIPES["mlp"]["epochs"] == 30
 
@@ -105,10 +105,10 @@ def test_a_trial_is_the_recipe_with_what_is_fixed_and_what_is_varied(tmp_path):
         ),
         ({"parameters": {}}, "parameters: expected .*at least 1 item"),
         ({"fixed": {"seed": 1}}, "expected a key in fixed or in parameters, found seed in both"),
-        ({"fixed": {"width": 1}}, "fixed.width: unknown key of recipe mlp; there is network, "),
+        ({"fixed": {"width": 1}}, "fixed.width: unknown key of recipe mlp; found there: network, "),
         (
             {"parameters": {"augmentation.shift": {"choices": [1]}}},
-            "parameters.augmentation.shift: unknown key of recipe mlp; there is nothing",
+            "parameters.augmentation.shift: unknown key of recipe mlp; found there: nothing",
         ),
         (varied(low=0.1, high=0.1), "expected low below high, found 0.1 and 0.1: an empty range"),
         (varied(choices=[]), "expected at least one choice"),
@@ -169,7 +169,7 @@ def test_a_trial_is_the_recipe_with_what_is_fixed_and_what_is_varied(tmp_path):
         ),
     ],
 )
-def test_a_bad_space_is_answered_in_one_line_that_names_the_key(tmp_path, changes, message):
+def test_an_invalid_space_fails_with_one_line_that_names_the_key(tmp_path, changes, message):
     with pytest.raises(InputError, match=message) as error:
         sweep(tmp_path, **changes)
     assert len(str(error.value).splitlines()) == 1
@@ -177,7 +177,7 @@ def test_a_bad_space_is_answered_in_one_line_that_names_the_key(tmp_path, change
     assert "yaml: ." not in str(error.value)
 
 
-def test_every_combination_of_a_grid_is_looked_at(tmp_path):
+def test_every_combination_of_a_grid_is_checked(tmp_path):
     changes = {
         "recipe": "cnn",
         "fixed": {},
@@ -188,4 +188,4 @@ def test_every_combination_of_a_grid_is_looked_at(tmp_path):
     }
     with pytest.raises(InputError, match="as many residual_blocks as filters"):
         sweep(tmp_path, **changes)
-    sweep(tmp_path, **changes, search=RANDOM)  # each value is right beside some other
+    sweep(tmp_path, **changes, search=RANDOM)  # each value is valid with some other

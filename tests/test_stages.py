@@ -1,4 +1,4 @@
-"""Stages and commands as a user meets them: what they write, and what they say of bad input."""
+"""Stages as a user meets them: what they write, and their errors for bad input."""
 
 import csv
 import json
@@ -6,10 +6,10 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import dvc, run, set_value
+from conftest import call, dvc, set_value
 
-from fmnist.classes import CLASSES
-from fmnist.dataset import Images
+from fmnist.dataset.classes import CLASSES
+from fmnist.dataset.images import Images
 
 
 def test_the_prepared_data_follow_their_contract(reproduced):
@@ -73,7 +73,7 @@ def test_tables_and_metrics_follow_their_contract(reproduced):
 def test_flips_at_test_time_are_reported_beside_the_plain_figures(project):
     both = json.loads((project / "metrics" / "test.json").read_text())
     set_value(project, "evaluate.flip", False)
-    result = run(project, "python", "-m", "stages.evaluate")
+    result = call(project, "stages.evaluate")
     assert result.returncode == 0, result.stderr
     plain = json.loads((project / "metrics" / "test.json").read_text())
     flip = both.pop("flip")
@@ -92,17 +92,22 @@ def test_dvc_reads_the_metrics_and_the_plots(reproduced):
     assert all(len(plots[name]) >= 1 for name in ("accuracy", "loss", "confusion"))
 
 
-def test_show_ends_with_the_metrics_and_the_predictions(reproduced):
-    result = run(reproduced, "python", "-m", "commands.show")
+def test_show_prints_the_metrics(reproduced):
+    result = call(reproduced, "commands.show")
     test = json.loads((reproduced / "metrics" / "test.json").read_text())
     assert f"Test accuracy {test['accuracy']:.4f} +- " in result.stdout
     assert f"({test['correct']} of 20 images right" in result.stdout
+
+
+def test_the_plot_stage_prints_the_first_predictions(project):
+    result = call(project, "stages.plot")
+    assert result.returncode == 0, result.stderr
     assert result.stdout.count("image ") == 3
 
 
-def test_show_says_what_is_missing(project):
+def test_show_names_a_missing_file(project):
     (project / "metrics" / "test.json").unlink()
-    result = run(project, "python", "-m", "commands.show")
+    result = call(project, "commands.show")
     assert result.returncode == 2
     assert result.stderr == "error: metrics/test.json: no such file; `dvc repro` makes it\n"
 
@@ -133,14 +138,14 @@ def test_show_says_what_is_missing(project):
         ("plot", "metrics/test.json", lambda b: b"{", "expected JSON"),
     ],
 )
-def test_damaged_input_ends_a_stage_with_one_line_that_names_the_file(
+def test_damaged_input_fails_with_one_line_that_names_the_file(
     project, stage, file, damage, message
 ):
     path = project / file
     content = path.read_bytes()
     path.unlink()  # it may be a link into the cache
     path.write_bytes(damage(content))
-    result = run(project, "python", "-m", f"stages.{stage}")
+    result = call(project, f"stages.{stage}")
     assert result.returncode == 2
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
@@ -156,7 +161,7 @@ def test_swapped_raw_files_are_named(project):
     for path, content in ((images, second), (test, first)):
         path.unlink()
         path.write_bytes(content)
-    result = run(project, "python", "-m", "stages.preprocess")
+    result = call(project, "stages.preprocess")
     assert result.returncode == 2
     assert (
         "train-labels-idx1-ubyte: expected a label for each of the 20 images beside it, found 60"
@@ -164,10 +169,10 @@ def test_swapped_raw_files_are_named(project):
     )
 
 
-def test_a_wrong_parameter_ends_its_stage_before_any_work(project):
+def test_an_invalid_parameter_fails_before_any_work(project):
     before = (project / "models" / "model.keras").read_bytes()
     set_value(project, "recipes.mlp.batch_size", 0)
-    result = run(project, "python", "-m", "stages.train")
+    result = call(project, "stages.train")
     assert result.returncode == 2
     assert result.stderr == (
         "error: params.yaml: recipes.mlp.batch_size: expected to be greater than 0, found 0\n"
@@ -175,9 +180,9 @@ def test_a_wrong_parameter_ends_its_stage_before_any_work(project):
     assert (project / "models" / "model.keras").read_bytes() == before
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_one_line(project):
+def test_a_folder_that_cannot_be_made_fails_with_one_line(project):
     (project / "data" / "prepared").rename(project / "prepared")
     (project / "data" / "prepared").write_text("another")
-    result = run(project, "python", "-m", "stages.preprocess")
+    result = call(project, "stages.preprocess")
     assert result.returncode == 2
     assert result.stderr == "error: data/prepared: File exists\n"

@@ -1,4 +1,4 @@
-"""What a sweep found: its report and pictures."""
+"""The report of a sweep and its pictures."""
 
 import math
 from dataclasses import replace
@@ -11,8 +11,8 @@ from test_space import RANDOM, sweep
 pytest.importorskip("optuna", reason="needs `make install-sweep`")
 
 from fmnist.plot import canvas
-from tuning import pictures, report, search
-from tuning.trials import FAILED, LOST, Table
+from fmnist.sweeps import report, search, sweep_plots
+from fmnist.sweeps.trials import FAILED, LOST, Table
 
 PARAMETERS = {
     "optimizer.learning_rate": {"low": 1e-3, "high": 0.1, "log": True},
@@ -24,9 +24,9 @@ EPOCHS = 4
 
 
 def by_the_rate(job: search.Job) -> float:
-    """Return an accuracy that the learning rate decides, but for a little."""
-    place = math.log10(job.values["optimizer.learning_rate"])  # -3 to -1
-    return 0.9 - 0.1 * (place + 2) ** 2 - 1e-4 * job.values["network.dropout"]
+    """Return an accuracy that depends on the learning rate, and very little on dropout."""
+    power = math.log10(job.values["optimizer.learning_rate"])  # -3 to -1
+    return 0.9 - 0.1 * (power + 2) ** 2 - 1e-4 * job.values["network.dropout"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def swept(tmp_path_factory):
     return swept, table
 
 
-def test_what_decides_the_objective_is_found_among_all_trials(swept):
+def test_the_parameter_that_decides_the_objective_is_found(swept):
     compared = search.compared(swept[1].trials.values(), swept[0].space)
     assert len(compared) == 40
     shares = report.importance(swept[0], compared)
@@ -53,30 +53,32 @@ def test_what_decides_the_objective_is_found_among_all_trials(swept):
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_importance_is_not_known_where_nothing_differs(swept):
+def test_importance_is_unknown_for_few_or_equal_trials(swept):
     compared = search.compared(swept[1].trials.values(), swept[0].space)
     assert report.importance(swept[0], compared[:3]) == {}
     alike = [replace(trial, scores=compared[0].scores) for trial in compared]
     assert report.importance(swept[0], alike) == {}
 
 
-def test_the_report_tells_the_best_what_it_is_worth_and_what_went_wrong(swept):
+def test_the_report_has_the_best_trials_their_error_and_what_failed(swept):
     space, table = swept
     table = Table(table.path.parent, PARAMETERS, "k")
     table.trials |= {
         40: replace(table.trials[0], number=40, state=FAILED, scores={}, error="diverged"),
         41: replace(table.trials[0], number=41, state=LOST, scores={}, error="out of memory"),
     }
-    report.write(space, table, 5000, "make sweep SPACE=space.yaml")
+    report.write(space, table, 5000)
     text = (table.path.parent / "report.md").read_text()
     best = search.best(table.trials.values(), space.space)
     shown = [line.split(" | ")[0] for line in text.splitlines() if line[:3].strip("| ").isdigit()]
     assert shown == [f"| {trial.number}" for trial in best[:10]]
     accuracy = best[0].scores["val_accuracy"]
     error = math.sqrt(accuracy * (1 - accuracy) / 5000)
-    assert f"an accuracy of {accuracy:.4f} a standard error of {error:.4f}" in text
+    assert (
+        f"accuracy of {accuracy:.4f} on so many images has a standard error of {error:.4f}" in text
+    )
     assert "10 trials were trained to the end, 30 stopped early, 1 failed, 1 were lost" in text
-    assert "What follows compares all trials after epoch 1." in text
+    assert "Importance and parallel coordinates compare all trials after epoch 1." in text
     assert "\n- trial 40: diverged\n- trial 41: out of memory\n" in text
     for picture in ("parameters", "parallel_coordinates", "cost", "importance"):
         assert f"({picture}.png)" in text
@@ -86,7 +88,7 @@ def test_the_report_tells_the_best_what_it_is_worth_and_what_went_wrong(swept):
 def test_each_parameter_has_a_panel_and_no_panel_is_empty(swept):
     canvas.apply_style()
     trials = list(swept[1].trials.values())
-    figure = pictures.parameters(trials, swept[0].space)
+    figure = sweep_plots.parameters(trials, swept[0].space)
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_xlabel() for axes in shown] == list(PARAMETERS)
     for axes in shown:
@@ -97,11 +99,11 @@ def test_one_diverged_trial_hides_no_other(swept):
     trials = list(swept[1].trials.values())
     lowest = min(trial.scores["val_accuracy"] for trial in trials)
     diverged = replace(trials[0], scores=trials[0].scores | {"val_accuracy": 0.1})
-    figure = pictures.parameters([*trials[1:], diverged], swept[0].space)
+    figure = sweep_plots.parameters([*trials[1:], diverged], swept[0].space)
     for axes in figure.axes[: len(PARAMETERS)]:
         below = [line.get_ydata() for line in axes.lines if line.get_marker() == "v"]
         (height,) = np.concatenate(below)
         assert 0.1 < height < lowest
-    figure = pictures.parallel_coordinates([*trials[1:], diverged], swept[0].space)
+    figure = sweep_plots.parallel_coordinates([*trials[1:], diverged], swept[0].space)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert f"{height:.4f} or less" in texts

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from versions import tolerance
+from fmnist.versions import tolerance
 
 
 def files(folder: Path, suffix: str, before: object, after: object) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""Training, against Keras' own ``fit``."""
+"""Training: what it learns, what decides it, and what it saves."""
 
 import json
 import math
@@ -10,18 +10,25 @@ import numpy as np
 import pytest
 from conftest import RECIPES, TRAIN, VALIDATION, recipe
 
-from fmnist.command import InputError
-from fmnist.train import network, optimizer, randomness
+from fmnist.stage.command import InputError
+from fmnist.train import architecture, optimizer, randomness
 from fmnist.train.epoch import compile_epoch
-from fmnist.train.fit import first_batch, fit
-from fmnist.train.parameters import Recipe
 from fmnist.train.progress import Progress
+from fmnist.train.recipe import Recipe
 from fmnist.train.saving import save
+from fmnist.train.training import Training, first_batch
+
+
+def trained(chosen: Recipe, seed: int = 0) -> Training:
+    """Return a training at its end."""
+    training = Training(chosen, seed, TRAIN, VALIDATION)
+    list(training.epochs())
+    return training
 
 
 def test_training_learns():
-    fitted = fit(recipe("mlp", epochs=20, optimizer={"learning_rate": 0.1}), 0, TRAIN, VALIDATION)
-    assert fitted.scores["val_accuracy"] > 0.9
+    learned = trained(recipe("mlp", epochs=20, optimizer={"learning_rate": 0.1}))
+    assert learned.scores()["val_accuracy"] > 0.9
 
 
 def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
@@ -30,23 +37,23 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
     assert len({tuple(order) for order in orders}) == 4
 
 
-def test_the_seed_decides_all_and_is_not_dropped_when_zero():
+@pytest.fixture(scope="module")
+def networks() -> list[Training]:
+    """Trainings of a cnn with dropout: two with the seed 0 and one with the seed 1."""
     chosen = recipe("cnn", network={"units": [8], "dropout": 0.3}, epochs=2)
+    return [trained(chosen, seed) for seed in (0, 0, 1)]
+
+
+def test_the_seed_decides_all_and_is_not_dropped_when_zero(networks):
     digests = [
-        b"".join(
-            weights.tobytes()
-            for weights in fit(chosen, seed, TRAIN, VALIDATION).model.get_weights()
-        )
-        for seed in (0, 0, 1)
+        b"".join(weights.tobytes() for weights in training.model.get_weights())
+        for training in networks
     ]
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_dropout_changes_training_and_draws_anew_each_epoch():
-    plain = fit(recipe("mlp", epochs=1), 0, TRAIN, VALIDATION)
-    dropped = fit(recipe("mlp", epochs=1, network={"dropout": 0.5}), 0, TRAIN, VALIDATION)
-    assert plain.history != dropped.history
-    model = network.build(recipe("mlp", network={"dropout": 0.5}).network, (28, 28))
+def test_dropout_draws_again_each_epoch():
+    model = architecture.build(recipe("mlp", network={"dropout": 0.5}).network, (28, 28))
     states = []
     for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1)):
         randomness.reseed_layers(model, seed, epoch)
@@ -62,60 +69,27 @@ def test_dropout_changes_training_and_draws_anew_each_epoch():
     assert all(len(set(state)) == 2 for state in states)
 
 
-def test_figures_are_those_of_the_saved_weights():
-    fitted = fit(recipe("mlp"), 0, TRAIN, VALIDATION)
-    assert fitted.scores["epoch"] == 3
-    assert fitted.scores["val_loss"] == fitted.history[-1]["val_loss"]
+def test_figures_are_those_of_the_current_weights():
+    training = trained(recipe("mlp"))
+    scores = training.scores()
+    assert scores["epoch"] == 3
+    assert scores["val_loss"] == training.history[-1]["val_loss"]
     for prefix, split in (("", TRAIN), ("val_", VALIDATION)):
-        loss, accuracy = fitted.model.evaluate(split.images, split.labels, verbose=0)
-        assert fitted.scores[f"{prefix}accuracy"] == pytest.approx(accuracy, abs=1e-6)
-        assert fitted.scores[f"{prefix}loss"] == pytest.approx(loss, abs=1e-5)
+        loss, accuracy = training.model.evaluate(split.images, split.labels, verbose=0)
+        assert scores[f"{prefix}accuracy"] == pytest.approx(accuracy, abs=1e-6)
+        assert scores[f"{prefix}loss"] == pytest.approx(loss, abs=1e-5)
 
 
-def early(**changes: object) -> dict[str, object]:
-    return {
-        "monitor": "val_loss",
-        "min_delta": 0.0,
-        "patience": 2,
-        "restore_best_weights": True,
-    } | changes
+def test_a_training_stops_where_it_is_told_to_and_continues_from_there():
+    training = Training(recipe("mlp"), 0, TRAIN, VALIDATION)
+    assert [row["epoch"] for row in training.epochs(until=1)] == [1]
+    assert [row["epoch"] for row in training.epochs(until=99)] == [2, 3]
+    assert list(training.epochs()) == []
 
 
-def test_early_stopping_ends_after_patience_and_restores_the_best_epoch():
-    # A learning rate this high gets worse soon.
-    chosen = recipe("mlp", epochs=30, optimizer={"learning_rate": 0.9}, early_stopping=early())
-    fitted = fit(chosen, 0, TRAIN, VALIDATION)
-    losses = [row["val_loss"] for row in fitted.history]
-    best = losses.index(min(losses)) + 1
-    assert len(losses) == best + 2 < 30
-    assert fitted.scores["epoch"] == best
-    assert fitted.scores["val_loss"] == min(losses)
-
-
-def test_without_restoring_the_last_epoch_is_kept():
-    chosen = recipe(
-        "mlp",
-        epochs=30,
-        optimizer={"learning_rate": 0.9},
-        early_stopping=early(restore_best_weights=False),
-    )
-    fitted = fit(chosen, 0, TRAIN, VALIDATION)
-    assert fitted.scores["epoch"] == len(fitted.history) < 30
-    assert fitted.scores["val_loss"] == fitted.history[-1]["val_loss"]
-
-
-def test_the_best_epoch_by_accuracy_is_restored_without_ending_early():
-    chosen = recipe("mlp", epochs=8, early_stopping=early(monitor="val_accuracy", patience=8))
-    fitted = fit(chosen, 0, TRAIN, VALIDATION)
-    accuracies = [row["val_accuracy"] for row in fitted.history]
-    assert len(accuracies) == 8
-    assert fitted.scores["epoch"] == accuracies.index(max(accuracies)) + 1
-    assert fitted.scores["val_accuracy"] == max(accuracies)
-
-
-def test_a_diverging_training_is_said_and_not_saved():
+def test_a_diverging_training_fails_with_an_error():
     with pytest.raises(InputError, match=r"training diverged in epoch \d+: expected a finite loss"):
-        fit(recipe("mlp", optimizer={"learning_rate": 1e30}), 0, TRAIN, VALIDATION)
+        trained(recipe("mlp", optimizer={"learning_rate": 1e30}))
 
 
 def test_the_first_batch_is_the_one_that_training_sees():
@@ -125,7 +99,7 @@ def test_the_first_batch_is_the_one_that_training_sees():
     np.testing.assert_array_equal(batch.labels, TRAIN.labels[expected])
 
 
-def test_the_first_batch_is_shown_as_the_network_sees_it_augmented(monkeypatch):
+def test_the_first_batch_is_augmented_as_the_network_sees_it(monkeypatch):
     chosen = recipe("mlp", epochs=1, augmentation={"flip": True, "shift": 2, "erase": 8})
     seen = []
 
@@ -139,8 +113,8 @@ def test_the_first_batch_is_shown_as_the_network_sees_it_augmented(monkeypatch):
 
         return run
 
-    monkeypatch.setattr("fmnist.train.fit.compile_epoch", spy)
-    fit(chosen, 5, TRAIN, VALIDATION)
+    monkeypatch.setattr("fmnist.train.training.compile_epoch", spy)
+    trained(chosen, seed=5)
     batch = first_batch(chosen, 5, TRAIN)
     np.testing.assert_array_equal(batch.images, seen[0][0])
     np.testing.assert_array_equal(batch.labels, seen[0][1])
@@ -170,7 +144,7 @@ def test_a_batch_size_keeps_the_meaning_of_a_schedule():
 
 
 def test_the_default_network_is_the_original_one():
-    model = network.build(Recipe.model_validate(RECIPES["mlp"]).network, (28, 28))
+    model = architecture.build(Recipe.model_validate(RECIPES["mlp"]).network, (28, 28))
     assert [layer.__class__.__name__ for layer in model.layers] == ["Flatten"] + ["Dense"] * 3
     assert [weights.shape for weights in model.get_weights()] == [
         (784, 300),
@@ -185,7 +159,7 @@ def test_the_default_network_is_the_original_one():
 
 def test_stages_halve_and_residual_blocks_add():
     changes = {"filters": [4, 8], "residual_blocks": [1, 0], "units": [5]}
-    model = network.build(recipe("cnn", network=changes).network, (28, 28))
+    model = architecture.build(recipe("cnn", network=changes).network, (28, 28))
     images = np.random.default_rng(0).random((3, 28, 28), dtype=np.float32)
     outputs = {
         name: keras.Model(model.inputs[0], model.get_layer(name).output)(images).numpy()
@@ -205,21 +179,18 @@ def test_stages_halve_and_residual_blocks_add():
     assert model.count_params() == convolutions + normalizations + (7 * 7 * 8 + 1) * 5 + 6 * 10
 
 
-def test_a_saved_network_loads_with_plain_keras_and_goes_on_training(tmp_path):
-    fitted = fit(recipe("cnn"), 0, TRAIN, VALIDATION)
-    save(fitted.model, tmp_path / "model.keras")
+def test_a_saved_network_loads_with_plain_keras_and_can_be_trained_further(networks, tmp_path):
+    save(networks[0].model, tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    for mine, expected in zip(loaded.get_weights(), fitted.model.get_weights(), strict=True):
+    for mine, expected in zip(loaded.get_weights(), networks[0].model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, expected)
-    assert int(loaded.optimizer.iterations) == 3 * math.ceil(70 / 16)
+    assert int(loaded.optimizer.iterations) == 2 * math.ceil(70 / 16)
     loaded.fit(TRAIN.images, TRAIN.labels, verbose=0)
 
 
-def test_equal_networks_are_saved_as_equal_bytes_without_a_date_or_an_address(tmp_path):
-    chosen = recipe("cnn", epochs=2)
-    for name in ("a", "b"):
-        fitted = fit(chosen, 0, TRAIN, VALIDATION)
-        save(fitted.model, tmp_path / name)
+def test_equal_networks_are_saved_as_equal_bytes_without_a_date_or_an_address(networks, tmp_path):
+    for name, training in zip("ab", networks, strict=False):
+        save(training.model, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     with zipfile.ZipFile(tmp_path / "a") as file:
         assert json.loads(file.read("metadata.json")) == {

@@ -1,11 +1,11 @@
-"""The table of trials: what a crash leaves of it, and what it refuses."""
+"""The table of trials: crashes, and files that it refuses."""
 
 from dataclasses import replace
 
 import pytest
 
-from fmnist.command import InputError
-from tuning.trials import FAILED, FINISHED, LOST, PAUSED, Table, Trial
+from fmnist.stage.command import InputError
+from fmnist.sweeps.trials import FAILED, FINISHED, LOST, PAUSED, Table, Trial
 
 ROW = {"accuracy": 0.5, "loss": 1.0, "val_accuracy": 0.75, "val_loss": 0.5}
 HISTORY = [{"epoch": epoch, **ROW} for epoch in (1, 2)]
@@ -65,7 +65,7 @@ def test_files_are_the_same_in_whatever_order_trials_end(tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_a_parameter_may_be_called_epochs(tmp_path):
+def test_a_parameter_can_be_called_epochs(tmp_path):
     trial = replace(TRIALS[2], values={"epochs": 7})
     Table(tmp_path, ["epochs"], "k").add(trial)
     assert Table(tmp_path, ["epochs"], "k").trials == {2: trial}
@@ -85,7 +85,7 @@ def test_a_damaged_cell_is_refused(tmp_path, name):
         table(tmp_path)
 
 
-def test_trials_that_something_else_decided_are_refused(tmp_path):
+def test_trials_of_another_key_are_refused(tmp_path):
     table(tmp_path).add(*TRIALS)
     with pytest.raises(InputError, match=r"trials.csv: expected trials .*\(key z\), found others"):
         table(tmp_path, "z")

@@ -1,10 +1,8 @@
-"""What every contestant of a race shares: its task, its clock, and what it reports.
+"""What every contestant of a race shares: its task, its clock, and its report.
 
-A contestant trains the network of a recipe in a process, and where packages do not fit together in
-an environment, of its own; so this file needs NumPy alone, and that only in such a process.
+A contestant trains the network of a recipe in a process of its own; where packages do not fit
+together, in an environment of its own, too. So this file needs NumPy alone.
 """
-
-from __future__ import annotations
 
 import json
 import sys
@@ -12,13 +10,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 TrainEpochs = Callable[[int], list[float]]
-Predict = Callable[["np.ndarray"], "np.ndarray"]
+Classify = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,9 @@ class Task:
     """What to train, on what.
 
     Attributes:
-        recipe: as ``params.yaml`` has it.
-        data: folder of ``train.npz`` and ``validation.npz``, as ``data/prepared`` has them.
-        images: how many of the training images an epoch sees, the first ones.
+        recipe: as in ``params.yaml``.
+        data: folder of ``train.npz`` and ``validation.npz``, in the format of ``data/prepared``.
+        images: an epoch sees the first so many training images.
         seed: of initial weights and of the order of images.
     """
 
@@ -54,43 +51,44 @@ class Task:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the order in which an epoch sees its images: int64 [N]."""
-        import numpy as np
-
         return np.random.default_rng([self.seed, epoch]).permutation(self.images)
 
     def load(self, split: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return a split's first images float32 [N, height, width] and labels int32 [N]."""
-        import numpy as np
-
         with np.load(f"{self.data}/{split}.npz") as arrays:
             return arrays["images"][:count], arrays["labels"][:count].astype(np.int32)
 
 
 def run(
-    prepare: Callable[[Task, np.ndarray, np.ndarray], tuple[TrainEpochs, Predict | None]],
+    prepare: Callable[[Task, np.ndarray, np.ndarray], tuple[TrainEpochs, Classify | None]],
     *packages: str,
 ) -> None:
     """Do the task on the command line; print seconds, accuracy and versions of ``packages``.
 
-    The schedule of the recipe spans its epochs, of which the first is not timed: it compiles.
+    The schedule of the recipe spans its epochs. The first is not timed: it compiles.
 
     Args:
         prepare: builds the network, and puts the training images where they are used from. Returns
-            what trains for a number of epochs, every image once in each, and returns the seconds
-            of each; and what gives images [N, height, width] their classes [N], if it learns.
+            a function that trains for a number of epochs, each image once in each, and returns the
+            seconds of each; and one that returns the classes [N] of images [N, height, width], or
+            None if nothing is learned.
     """
     task = Task(**json.loads(sys.argv[-1]))
-    train_epochs, predict = prepare(task, *task.load("train", task.images))
+    train_epochs, classify = prepare(task, *task.load("train", task.images))
     report: dict[str, Any] = {"seconds": train_epochs(task.recipe["epochs"])[1:]}
-    if predict is not None:
+    if classify is not None:
         images, labels = task.load("validation")
-        report["val_accuracy"] = float((predict(images) == labels).mean())
+        report["val_accuracy"] = float((classify(images) == labels).mean())
     report["packages"] = {name: metadata.version(name) for name in packages}
     print(json.dumps(report))
 
 
 def timed(run_epoch: Callable[[int], object]) -> TrainEpochs:
-    """Return what runs epochs 1, 2, ... by ``run_epoch``, which returns when one is done."""
+    """Return a function that runs epochs 1, 2, ... and returns the seconds of each.
+
+    Args:
+        run_epoch: returns when the epoch is done.
+    """
 
     def train_epochs(epochs: int) -> list[float]:
         seconds = []

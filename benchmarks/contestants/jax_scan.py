@@ -5,13 +5,13 @@ import numpy as np
 from jax import numpy as jnp
 
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
 
 Weights = list[tuple[jax.Array, jax.Array]]
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for; of a network of Dense layers."""
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare a network of Dense layers for `contestant.run`."""
     initial = jax.nn.initializers.glorot_uniform()  # Keras' initial weights
     keys = jax.random.split(jax.random.key(task.seed), len(task.widths))
     weights: Weights = [
@@ -48,10 +48,10 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
         order = jnp.asarray(task.order(epoch).astype(np.int32))
         weights, _ = jax.block_until_ready(train_epoch(weights, order))
 
-    def predict(images: np.ndarray) -> np.ndarray:
+    def classify(images: np.ndarray) -> np.ndarray:
         return np.asarray(logits(weights, images.reshape(len(images), -1)).argmax(axis=1))
 
-    return contestant.timed(run_epoch), predict
+    return contestant.timed(run_epoch), classify
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
-"""Keras' own ``fit``, in one call, with the arguments of ``compile`` that follow as JSON."""
+"""Keras' own ``fit``, in one call; the program's argument has more for ``compile``, as JSON."""
 
 import itertools
 import json
 import sys
 import time
 
+import keras
 import numpy as np
 
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for; of a network of Dense layers."""
-    import keras
-
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare a network of Dense layers for `contestant.run`."""
     keras.utils.set_random_seed(task.seed)
     hidden = [keras.layers.Dense(width, activation="relu") for width in task.widths[1:-1]]
     model = keras.Sequential(

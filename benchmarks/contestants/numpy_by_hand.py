@@ -3,11 +3,11 @@
 import numpy as np
 
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for; of a network of Dense layers."""
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare a network of Dense layers for `contestant.run`."""
     random = np.random.default_rng(task.seed)
     kernels, biases = [], []
     for inputs, outputs in zip(task.widths, task.widths[1:], strict=False):
@@ -45,10 +45,10 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
             batch = order[start : start + task.batch_size]
             update(pixels[batch], labels[batch])
 
-    def predict(images: np.ndarray) -> np.ndarray:
+    def classify(images: np.ndarray) -> np.ndarray:
         return forward(images.reshape(len(images), -1))[-1].argmax(axis=1)
 
-    return contestant.timed(run_epoch), predict
+    return contestant.timed(run_epoch), classify
 
 
 if __name__ == "__main__":

@@ -1,28 +1,29 @@
-"""This project's compiled epoch, under the switches of the numeric contract."""
+"""This project's compiled epoch.
 
+The environment has to have the switches of the numeric contract.
+"""
+
+import keras
 import numpy as np
+import tensorflow as tf
 
+from fmnist.network import tensorflow_contract
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
-from fmnist import contract, tensorflow_contract
-from fmnist.train.parameters import Recipe
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
+from fmnist.network.prediction import Predictor
+from fmnist.stage import contract
+from fmnist.train import architecture, optimizer
+from fmnist.train.augmentation import augment
+from fmnist.train.epoch import compile_epoch
+from fmnist.train.recipe import Recipe
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for."""
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare for `contestant.run`."""
     recipe = Recipe.model_validate(task.recipe)
     tensorflow_contract.apply(recipe.threads)
-
-    import keras
-    import tensorflow as tf
-
-    from fmnist.inference import Predictor
-    from fmnist.train import network, optimizer
-    from fmnist.train.augmentation import augment
-    from fmnist.train.epoch import compile_epoch
-
     keras.utils.set_random_seed(task.seed)
-    model = network.build(recipe.network, images.shape[1:])
+    model = architecture.build(recipe.network, images.shape[1:])
     train_epoch = compile_epoch(
         model,
         optimizer.build(recipe.optimizer),
@@ -43,5 +44,5 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
 
 
 if __name__ == "__main__":
-    contract.apply()
+    contract.apply()  # fails if the process started without the switches
     contestant.run(prepare, "tensorflow", "keras")

@@ -1,14 +1,9 @@
 """The processor's peak: a large product of matrices, by NumPy's BLAS."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import numpy as np
 
 from benchmarks.contestants import contestant
 from benchmarks.contestants.contestant import Task, TrainEpochs
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SIZE = 2048
 
@@ -19,9 +14,7 @@ def gflops(seconds: list[float]) -> list[float]:
 
 
 def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, None]:
-    """Build what `contestant.run` asks for; an "epoch" is one product."""
-    import numpy as np
-
+    """Prepare for `contestant.run`; an "epoch" is one product."""
     random = np.random.default_rng(task.seed)
     left, right, result = random.standard_normal((3, SIZE, SIZE), np.float32)
     return contestant.timed(lambda epoch: np.matmul(left, right, out=result)), None

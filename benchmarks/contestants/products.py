@@ -1,4 +1,4 @@
-"""The matrix products of an epoch and nothing else, by NumPy's BLAS: what cannot be avoided."""
+"""The matrix products of an epoch and nothing else, by NumPy's BLAS: no epoch can avoid them."""
 
 import itertools
 
@@ -9,19 +9,19 @@ from benchmarks.contestants.contestant import Task, TrainEpochs
 
 
 def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, None]:
-    """Build what `contestant.run` asks for; of a network of Dense layers."""
+    """Prepare the products of Dense layers for `contestant.run`."""
     random = np.random.default_rng(task.seed)
     shapes = list(itertools.pairwise(task.widths))
 
     def products(batch: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Return factors and room for the result of each product of a step."""
+        """Return each product of a step: its factors and an array for its result."""
         found = []
         for layer, (inputs, outputs) in enumerate(shapes):
             x, kernel = normal(batch, inputs), normal(inputs, outputs)
             found.append((x, kernel, normal(batch, outputs)))
             gradient = normal(batch, outputs)
             found.append((x.T, gradient, normal(inputs, outputs)))
-            if layer:  # nobody asks for the gradient of the pixels
+            if layer:  # no step needs the gradient of the pixels
                 found.append((gradient, kernel.T, normal(batch, inputs)))
         return found
 

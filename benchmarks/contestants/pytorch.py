@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for; of a network of Dense layers."""
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare a network of Dense layers for `contestant.run`."""
     torch.manual_seed(task.seed)
     torch.set_num_threads(task.recipe["threads"])
     layers: list[nn.Module] = [nn.Flatten()]
@@ -37,11 +37,11 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
             forward(batch).backward()
             update_rule.step()
 
-    def predict(images: np.ndarray) -> np.ndarray:
+    def classify(images: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             return model(torch.from_numpy(images)).argmax(dim=1).numpy()
 
-    return contestant.timed(run_epoch), predict
+    return contestant.timed(run_epoch), classify
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
 
 
 class ResidualBlock(nn.Module):
@@ -27,7 +27,7 @@ class ResidualBlock(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, kernel_size: int, pool: bool = False) -> list[nn.Module]:
-    """Return layers as `fmnist.train.network` has them, with Keras' initial weights and epsilon."""
+    """Return the layers of `fmnist.train.architecture`, with Keras' initial weights and epsilon."""
     layer = nn.Conv2d(inputs, outputs, kernel_size, padding="same", bias=False)
     nn.init.xavier_uniform_(layer.weight)
     return [
@@ -51,8 +51,8 @@ def build(task: Task) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), dense)
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for."""
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare for `contestant.run`."""
     torch.manual_seed(task.seed)
     torch.set_num_threads(task.recipe["threads"])
     optimizer = task.recipe["optimizer"]
@@ -91,12 +91,12 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
                 torch._foreach_mul_(weights, 1 - optimizer["weight_decay"] * rate(step))
             update_rule.step()
 
-    def predict(images: np.ndarray) -> np.ndarray:
+    def classify(images: np.ndarray) -> np.ndarray:
         model.eval()
         with torch.no_grad():
             return model(network_input(images)).argmax(dim=1).numpy()
 
-    return contestant.timed(run_epoch), predict
+    return contestant.timed(run_epoch), classify
 
 
 if __name__ == "__main__":

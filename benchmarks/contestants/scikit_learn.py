@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.contestants import contestant
-from benchmarks.contestants.contestant import Predict, Task, TrainEpochs
+from benchmarks.contestants.contestant import Classify, Task, TrainEpochs
 
 
-def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Predict]:
-    """Build what `contestant.run` asks for; of a network of Dense layers."""
+def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEpochs, Classify]:
+    """Prepare a network of Dense layers for `contestant.run`."""
     classifier = MLPClassifier(
         task.widths[1:-1],
         solver="sgd",
@@ -23,10 +23,10 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
     def run_epoch(epoch: int) -> None:
         classifier.partial_fit(pixels, labels, classes=range(10))
 
-    def predict(images: np.ndarray) -> np.ndarray:
+    def classify(images: np.ndarray) -> np.ndarray:
         return classifier.predict(images.reshape(len(images), -1))
 
-    return contestant.timed(run_epoch), predict
+    return contestant.timed(run_epoch), classify
 
 
 if __name__ == "__main__":

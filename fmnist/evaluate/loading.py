@@ -1,20 +1,21 @@
-"""Load a saved network as plain Keras does, and refuse what runs code of its own."""
+"""Load a saved network as plain Keras does, without running code that the file may carry."""
 
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from fmnist import head
-from fmnist.classes import CLASSES
-from fmnist.command import InputError
+from fmnist.network import tensorflow_contract
+from fmnist.dataset.classes import CLASSES
+from fmnist.network.parts import features_and_classifier
+from fmnist.stage.command import InputError
 
 
 def load(path: Path, images: np.ndarray) -> keras.Model:
     """Return the network, for prediction alone.
 
     Args:
-        images: float32 [N, height, width], what it must take.
+        images: float32 [N, height, width], which it must accept.
 
     Raises:
         InputError: the file is missing, damaged, needs code beyond Keras' own, or does not map such
@@ -31,7 +32,7 @@ def load(path: Path, images: np.ndarray) -> keras.Model:
         ) from None
     wanted = (None, *images.shape[1:]), (None, len(CLASSES))
     try:
-        head.part(model)
+        features_and_classifier(model)
     except (AttributeError, ValueError):
         raise InputError(
             f"{path}: expected a network with one path from images to its first Dense layer, found"
@@ -43,4 +44,5 @@ def load(path: Path, images: np.ndarray) -> keras.Model:
             f"{path}: expected a network from {wanted[0]} to {wanted[1]}, found one from"
             f" {model.input_shape} to {model.output_shape}; delete it and run `dvc repro`"
         )
+    tensorflow_contract.warn_of_other_layers(model)
     return model

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_score
 
-from fmnist.calibration import calibration
-from fmnist.classes import CLASSES
-from fmnist.files import rounded
-from fmnist.scores import correct, losses
+from fmnist.dataset.classes import CLASSES
+from fmnist.network.scores import correct, losses
+from fmnist.predictions.calibration import calibration
+from fmnist.stage.files import rounded
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

@@ -1,85 +1,61 @@
-"""Get files by the hash of their content, from the first mirror that has them."""
+"""Download files, and keep those whose content has the expected hash."""
 
 import gzip
 import hashlib
+import io
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-from urllib.parse import unquote, urlsplit
 
-from fmnist.command import InputError
-from fmnist.fetch.apt import AptMirror
-from fmnist.fetch.folder import FolderMirror
-from fmnist.fetch.http import HttpMirror
-from fmnist.fetch.mirror import BrokenOffError, Mirror, MirrorError
-from fmnist.fetch.parameters import Fetch
-from fmnist.files import replacing
+from fmnist.fetch import Download
+from fmnist.fetch.mirrors import MirrorError, TransientError, open_file
+from fmnist.stage.command import InputError
+from fmnist.stage.files import replacing
 
-CHUNK = 1 << 20
+CHUNK_SIZE = 1 << 20  # bytes
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-def download(settings: Fetch, kept: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Return each file's path under ``kept``, where it is named by the SHA-256 of its content.
+def download(
+    hashes: dict[str, str], settings: Download, kept: Path, say: Callable[[str], None] = print
+) -> dict[str, Path]:
+    """Return the path of each file in ``kept``, where its name is the SHA-256 of its content.
 
-    A file already there is checked and used. A mirror that fails is reported with its reason, and
-    the next one is asked for what is still missing.
+    A file that is already there and intact is not downloaded again. When a mirror fails, its
+    reason is reported, and the next mirror is asked for the files that are still missing.
 
     Args:
-        settings: hashes of the decompressed files, mirrors, time-outs, retries, limit of size.
+        hashes: SHA-256 of the decompressed content of each file, by file name.
+        say: receives each line of the report.
 
     Raises:
-        InputError: no mirror has the rest; one line a mirror, with its reason.
+        InputError: no mirror provides a file; lists each mirror with its reason.
     """
-    hashes = settings.sha256.model_dump(by_alias=True)
     paths = {name: kept / sha256 for name, sha256 in hashes.items()}
     missing = [name for name, path in paths.items() if not _is_intact(path)]
     reasons = []
-    with _scratch(kept / ".apt.part") as folder:
-        for address in settings.mirrors:
-            if not missing:
-                break
-            source = _mirror(address, settings, folder)
-            try:
-                for name in list(missing):
-                    _get(source, name, paths[name], settings)
-                    missing.remove(name)
-                    say(f"{name}: from {address}")
-            except MirrorError as reason:
-                reasons.append(f"{address}: {name}: {reason}")
-                say(f"mirror failed: {reasons[-1]}")
+    scratch = kept / ".apt.part"  # a fixed name, so that this removes what a killed run left
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        for mirror in settings.mirrors:
+            for name in list(missing):
+                try:
+                    _download_file(mirror, name, paths[name], settings, scratch)
+                except MirrorError as reason:
+                    reasons.append(f"{mirror}: {name}: {reason}")
+                    say(f"mirror failed: {reasons[-1]}")
+                    break
+                missing.remove(name)
+                say(f"{name}: from {mirror}")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     if missing:
         raise InputError(
-            f"no mirror gave {', '.join(missing)}; add one to fetch.mirrors or FMNIST_MIRRORS, or"
-            " see why these failed:\n" + "\n".join(reasons)
+            f"no mirror provides {', '.join(missing)}; add one to download.mirrors or"
+            " FMNIST_MIRRORS, or see why these failed:\n" + "\n".join(reasons)
         )
     return paths
-
-
-def _mirror(address: str, settings: Fetch, scratch: Path) -> Mirror:
-    """Return the mirror at ``https://…``, ``http://…``, ``file://…`` or ``apt:package``."""
-    scheme, _, rest = address.partition(":")
-    if scheme == "apt":
-        return AptMirror(rest, settings.read_timeout, scratch / rest)
-    if scheme == "file":
-        return FolderMirror(Path(unquote(urlsplit(address).path)))
-    return HttpMirror(address, settings.connect_timeout, settings.read_timeout)
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """Yield a folder that is not there yet, and remove it.
-
-    Its name is fixed, so that a rerun removes what a killed run left.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_intact(path: Path) -> bool:
@@ -89,61 +65,35 @@ def _is_intact(path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == path.name
 
 
-def _get(source: Mirror, name: str, path: Path, settings: Fetch) -> None:
-    for attempts_left in range(settings.retries, -1, -1):
+def _download_file(mirror: str, name: str, path: Path, settings: Download, scratch: Path) -> None:
+    for retries_left in reversed(range(settings.retries + 1)):
         try:
-            with source.open(name) as stream, replacing(path) as file:
-                found = _decompress(stream, file, settings.size_limit)
-                if found != path.name:
+            with open_file(mirror, name, settings, scratch) as stream, replacing(path) as file:
+                sha256 = hashlib.sha256()
+                for chunk in _decompressed(stream):
+                    if file.tell() + len(chunk) > settings.size_limit:
+                        limit = f"at most {settings.size_limit} bytes"
+                        raise MirrorError(f"expected {limit}, found more")
+                    sha256.update(chunk)
+                    file.write(chunk)
+                if (found := sha256.hexdigest()) != path.name:
                     raise MirrorError(f"expected content of SHA-256 {path.name}, found {found}")
             return
-        except BrokenOffError:
-            if not attempts_left:
+        except TransientError:
+            if not retries_left:
                 raise
 
 
-def _decompress(stream: IO[bytes], file: IO[bytes], size_limit: int) -> str:
-    """Copy ``stream`` to ``file``, through gzip if it is compressed; return the SHA-256."""
-    sha256, size = hashlib.sha256(), 0
-    for chunk in _chunks(stream):
-        size += len(chunk)
-        if size > size_limit:
-            raise MirrorError(f"expected at most {size_limit} bytes, found more")
-        sha256.update(chunk)
-        file.write(chunk)
-    return sha256.hexdigest()
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+def _decompressed(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Yield the content of a file in chunks, whether it is a gzip file or not."""
     try:
-        content = _Peeked(stream, len(GZIP_MAGIC))
-        if content.start == GZIP_MAGIC:
-            content = gzip.GzipFile(fileobj=content)
-        while chunk := content.read(CHUNK):
+        is_gzip = stream.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+        content = gzip.GzipFile(fileobj=stream) if is_gzip else stream
+        while chunk := content.read(CHUNK_SIZE):
             yield chunk
     except EOFError:
-        raise BrokenOffError("expected a whole gzip file, found its beginning") from None
+        raise TransientError("expected a complete gzip file, found a truncated one") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise MirrorError(f"expected a gzip file: {error}") from None
     except OSError as error:
         raise MirrorError(f"cannot be read: {error.strerror}") from None
-
-
-class _Peeked:
-    """A stream whose first bytes have been looked at, which a connection cannot take back."""
-
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self.start = b""
-        while len(self.start) < size and (more := stream.read(size - len(self.start))):
-            self.start += more
-        self._unread, self._stream = self.start, stream
-
-    def read(self, size: int = -1) -> bytes:
-        unread, self._unread = self._unread, b""
-        return unread or self._stream.read(size)
-
-
-def place(source: Path, path: Path) -> None:
-    """Copy a checked file to its name, whole or not at all."""
-    with source.open("rb") as file, replacing(path) as copy:
-        shutil.copyfileobj(file, copy, CHUNK)

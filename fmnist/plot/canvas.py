@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from fmnist.files import replacing
+from fmnist.stage.files import replacing
 
 # Okabe and Ito's colours, told apart by colour-blind people too: https://jfly.uni-koeln.de/color/
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from fmnist.calibration import BINS, Calibration
 from fmnist.plot.canvas import BLUE, GREY
+from fmnist.predictions.calibration import BINS, Calibration
 
 
 def reliability(calibration: Calibration) -> Figure:

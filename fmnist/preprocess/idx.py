@@ -1,4 +1,4 @@
-"""Read the IDX files of MNIST and its kin, strictly.
+"""Read and write the IDX files of MNIST and its kin, strictly.
 
 Format: http://yann.lecun.com/exdb/mnist/ (big-endian; two zero bytes, a type, the number of
 dimensions, their sizes, the data).
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fmnist.classes import CLASSES
-from fmnist.command import InputError
+from fmnist.dataset.classes import CLASSES
+from fmnist.stage.command import InputError
 
 UNSIGNED_BYTE = 0x08
 
@@ -47,6 +47,12 @@ def read_labels(path: Path, images: np.ndarray) -> np.ndarray:
     if labels.max() >= len(CLASSES):
         raise InputError(_fault(path, f"labels 0 to {len(CLASSES) - 1}", f"{labels.max()}"))
     return labels
+
+
+def encode(array: np.ndarray) -> bytes:
+    """Return the content of an IDX file that holds ``array``, uint8 of any shape."""
+    magic = bytes([0, 0, UNSIGNED_BYTE, array.ndim])
+    return magic + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def _read(path: Path, what: str, dimensions: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
 
 
 @dataclass(frozen=True)

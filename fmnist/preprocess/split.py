@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fmnist.command import InputError
+from fmnist.stage.command import InputError
 
 
 def split(

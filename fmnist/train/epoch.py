@@ -10,8 +10,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from fmnist import head
-from fmnist.train import randomness
+from fmnist.network.parts import features_and_classifier
 
 RunEpoch = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -33,11 +32,10 @@ def compile_epoch(
     """
     variables = model.trainable_variables
     optimizer.build(variables)
-    features, classifier = head.part(model)
+    features, classifier = features_and_classifier(model)
 
     def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        with randomness.threefry():
-            probabilities = classifier(x, training=True)  # [B, 10]
+        probabilities = classifier(x, training=True)  # [B, 10]
         losses = smoothed = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
         if label_smoothing:
             smoothed = keras.losses.categorical_crossentropy(

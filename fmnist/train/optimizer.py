@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from fmnist.train.parameters import SGD, Adam, Constant, CosineDecay, Recipe
+from fmnist.train.recipe import SGD, Adam, Constant, CosineDecay, Recipe
 
 
 def build(optimizer: SGD | Adam) -> keras.optimizers.Optimizer:

@@ -1,11 +1,11 @@
-"""Tell how training goes: a line an epoch on a terminal, about ten lines in a log."""
+"""Show the progress of a training: a line per epoch on a terminal, about ten lines in a log."""
 
 import sys
 import time
 
 
 class Progress:
-    """Print an epoch's figures, how long it took and how long the rest will take."""
+    """Print each epoch's figures, the seconds it took and the seconds left."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs

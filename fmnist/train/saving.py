@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from fmnist import archive
+from fmnist.dataset import archive
 
 # Keras writes the time of saving here, and loads without looking at it.
 DATE_SAVED = "1980-01-01@00:00:00"

@@ -1,1 +1,0 @@
-"""The library behind the stages. It knows nothing of DVC."""

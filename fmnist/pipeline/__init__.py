@@ -1,0 +1,4 @@
+"""The pipeline seen from outside: its graph, its lock file, DVC's commands and the machine.
+
+Only commands use it.
+"""

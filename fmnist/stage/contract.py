@@ -1,0 +1,113 @@
+"""The numeric contract: results are a function of the parameters, not of the machine.
+
+`apply` fixes what a user's environment could change and caps the instruction set, and has to run
+before NumPy, TensorFlow or Matplotlib is imported, because they read these switches when they load.
+`fmnist.tensorflow_contract` fixes the rest. What each switch does was measured; see
+``docs/contract.md``.
+"""
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from fmnist.stage.command import InputError
+
+# Variables of these families decide numbers or pictures; those not set below are removed.
+FAMILIES = (
+    *("TF_", "TENSORFLOW_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_", "CUDA_", "ABSL_"),
+    *("NPY_", "OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_"),
+    *("MPL", "MATPLOTLIB", "FREETYPE_", "LC_", "LANGUAGE"),
+)
+
+SWITCHES = {
+    # One instruction set for all, whatever the processor has beyond it.
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"
+    " --xla_cpu_enable_platform_dependent_math=false"
+    " --xla_cpu_use_xnnpack=false",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "NPY_ENABLE_CPU_FEATURES": "X86_V3",
+    "OPENBLAS_CORETYPE": "Haswell",
+    # Without oneDNN, TensorFlow blocks gradients of convolutions by the size of the caches.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    # Sums split among threads depend on how many there are. TensorFlow's are a parameter.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    # No configuration from the home folder: nothing can stand below /dev/null.
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,
+    "MPLBACKEND": "agg",
+    "MATPLOTLIBRC": os.devnull,
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+
+# With fewer instructions these would end the process instead of choosing other code.
+FOR_AVX2_ALONE = ("NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
+INSTRUCTIONS = ("avx2", "fma", "bmi1", "bmi2", "f16c", "abm", "movbe")  # NumPy's X86_V3
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def apply() -> None:
+    """Put the switches into this process's environment; say where the contract cannot hold.
+
+    Calling it again changes nothing.
+
+    Raises:
+        InputError: ``GLIBC_TUNABLES`` masks processor features, which it does before Python starts.
+        RuntimeError: a library that reads the switches was imported before them.
+    """
+    if "hwcaps" in os.environ.get("GLIBC_TUNABLES", ""):
+        raise InputError(
+            "GLIBC_TUNABLES: expected no hwcaps, which choose other mathematical functions,"
+            f" found {os.environ['GLIBC_TUNABLES']!r}; unset it"
+        )
+    reasons = unmet()
+    switches = {
+        name: value for name, value in SWITCHES.items() if not (reasons and name in FOR_AVX2_ALONE)
+    }
+    wanted = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FAMILIES) and name not in SWITCHES
+    } | switches
+    early = {"numpy", "tensorflow", "keras", "matplotlib"} & set(sys.modules)
+    if early and not switches.items() <= os.environ.items():
+        raise RuntimeError(f"contract.apply() has to run before importing {sorted(early)}")
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
+    time.tzset()
+    for reason in reasons:
+        print(
+            f"warning: results may differ from dvc.lock's on this machine: {reason}",
+            file=sys.stderr,
+        )
+
+
+def unmet() -> list[str]:
+    """Return the facts of this machine under which the contract does not promise equal bytes."""
+    if sys.platform != "linux":
+        return [f"expected Linux, found {platform.system()}"]
+    if platform.machine() != "x86_64":
+        return [f"expected an x86-64 processor, found {platform.machine()}"]
+    reasons = []
+    if platform.libc_ver()[0] != "glibc":
+        reasons.append("expected glibc, found another C library")
+    flags = cpuinfo().get("flags", "").split()
+    if missing := [name for name in INSTRUCTIONS if name not in flags]:
+        reasons.append(f"expected a processor with {' and '.join(missing)}, found none")
+    return reasons
+
+
+def cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first processor; nothing on other systems."""
+    if not CPUINFO.exists():
+        return {}
+    first, _, _ = CPUINFO.read_text(encoding="utf-8").partition("\n\n")
+    entries = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in entries}
