@@ -8,19 +8,17 @@ Writes      docs/bench/<recipe>.json, docs/bench/<recipe>.png
 Exit code   0, 1 if a contestant did not learn the same, 2 if this cannot run
 """
 
-# First: importing commands applies the numeric contract, which has to precede NumPy.
-from commands import recipes  # isort: skip
-
 import argparse
+import dataclasses
 import statistics
-import time
 
+from fmnist.network import tensorflow_contract
 from benchmarks import results, rounds
 from benchmarks.contestants.contestant import Task
 from benchmarks.epoch import PREPARED
 from benchmarks.rounds import OURS, PEAK, THREADS_AVX2, Contestant
+from fmnist.pipeline.recipe_size import size
 from fmnist.stage import command, contract, parameters, yaml_file
-from fmnist.train.augmentation import augment
 from fmnist.train.recipe import CNN, Recipe
 
 EPOCHS, IMAGES = 4, 11_000
@@ -36,6 +34,7 @@ CONTESTANTS = {
     ),
     PEAK: Contestant("peak", environment=THREADS_AVX2),
 }
+AUGMENTATION = Contestant("augmentation", environment=contract.SWITCHES)
 
 
 def main() -> int:
@@ -43,25 +42,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.convolutions")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     count = parser.parse_args().rounds
+    tensorflow_contract.apply(threads=1)  # starts TensorFlow without its messages
     is_alike = True
     for name, values in yaml_file.load(parameters.PATH)["recipes"].items():
-        recipe = Recipe.model_validate(values | {"epochs": EPOCHS})
+        recipe = Recipe.model_validate(values)
         if isinstance(recipe.network, CNN):
-            plain = values | {"epochs": EPOCHS, "augmentation": None}
-            is_alike &= _compare(name, recipe, Task(plain, str(PREPARED), IMAGES, seed=0), count)
+            task = Task(values | {"epochs": EPOCHS}, str(PREPARED), IMAGES, seed=0)
+            is_alike &= _compare(name, recipe, task, count)
     return int(not is_alike)
 
 
 def _compare(name: str, recipe: Recipe, task: Task, count: int) -> bool:
     """Write the results of a recipe; return whether all learned the same."""
-    records = rounds.race(CONTESTANTS, task, count)
-    gflop = recipes.cost(recipe, task.images).operations / recipe.epochs / 1e9
+    plain = dataclasses.replace(task, recipe=task.recipe | {"augmentation": None})
+    records = rounds.race(CONTESTANTS, plain, count)
+    augmentation = statistics.median(AUGMENTATION.run(task)["seconds"])
+    share = augmentation / statistics.median(records[OURS].seconds)
+    gflop = size(recipe, task.images).operations / recipe.epochs / 1e9
     sustained = {
         contestant: round(gflop / statistics.median(record.seconds), 1)
         for contestant, record in records.items()
         if contestant != PEAK
     }
-    share = _augmentation(recipe, task) / statistics.median(records[OURS].seconds)
     speed = rounds.limit_by_peak(records, gflop)
     title = f"An epoch of {name} over {task.images:,} images in batches of {task.batch_size}"
     found = rounds.report(name, title, records, OURS)
@@ -78,17 +80,6 @@ def _compare(name: str, recipe: Recipe, task: Task, count: int) -> bool:
         },
     )
     return not found["unlike"]
-
-
-def _augmentation(recipe: Recipe, task: Task) -> float:
-    """Return the seconds that augmenting the images of an epoch takes; median of five."""
-    images, _ = task.load("train", task.images)
-    seconds = []
-    for epoch in range(5):
-        start = time.perf_counter()
-        augment(images, recipe.augmentation, task.seed, epoch)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
 
 
 if __name__ == "__main__":

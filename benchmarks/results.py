@@ -1,14 +1,12 @@
 """Results of a benchmark: a JSON file in ``docs/bench``, and its summaries."""
 
-import os
-import platform
 import statistics
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fmnist.stage import contract
+from fmnist.pipeline import machine
 from fmnist.stage.files import write_json
 
 FOLDER = Path("docs/bench")
@@ -20,17 +18,16 @@ def write(name: str, results: dict[str, Any]) -> None:
 
 
 def circumstances() -> dict[str, str | int]:
-    """Return the machine, the versions of what everything here runs on, and the date."""
-    cpuinfo = contract.cpuinfo()
-    flags = cpuinfo.get("flags", "").split()
+    """Return the date, the machine, and the versions of Python and the main packages."""
+    facts = machine.facts()
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "processor": cpuinfo.get("model name", platform.processor() or "unknown"),
-        "family": f"{cpuinfo.get('cpu family', '?')}, model {cpuinfo.get('model', '?')}",
-        "avx512": "avx512f" in flags,
-        "cores": os.cpu_count() or 1,
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "python": platform.python_version(),
+        "processor": facts["processor"],
+        "family": facts["family"],
+        "avx512": "avx512f" in str(facts["instruction sets"]).split(),
+        "cores": facts["cores"],
+        "memory_gib": facts["memory GiB"],
+        "python": facts["Python"],
         **{name: metadata.version(name) for name in ("tensorflow", "keras", "numpy", "dvc")},
     }
 

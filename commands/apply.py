@@ -8,7 +8,7 @@ Exit code   0, or 2 if there is no such trial
 import argparse
 import io
 import json
-import warnings
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,10 @@ def main() -> None:
     values = sweep.space.fixed | {name: json.loads(trial[name]) for name in varied}
     sweep.recipe(values)
     if trial["key"] != _key(sweep):
-        warnings.warn(
-            f"{table} may be of another space, recipe, data, code or packages than this checkout's:"
-            " training may give other figures",
-            stacklevel=1,
+        print(
+            f"warning: {table} may be of another space, recipe, data, code or packages than this"
+            " checkout; training may give other figures",
+            file=sys.stderr,
         )
     recipe = sweep.space.recipe
     write(

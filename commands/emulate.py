@@ -64,7 +64,7 @@ def main() -> int:
     ) as folder:
         mirror = Path(folder, "mirror")
         mirror.mkdir()
-        _write_first(arguments.images, mirror)
+        write_first(arguments.images, mirror)
         committed = Checkout.clone(Path(folder, "committed"), "HEAD")
         recipes = list(yaml_file.load(committed.folder / parameters.PATH)["recipes"])
         runs = list(product(recipes, machines))
@@ -86,7 +86,7 @@ def _impossible(prefix: tuple[str, ...]) -> str | None:
     return (tried.stderr.strip() or "it fails") if tried.returncode else None
 
 
-def _write_first(count: int, mirror: Path) -> None:
+def write_first(count: int, mirror: Path) -> None:
     """Write raw files of the first ``count`` training images, and of half as many test images."""
     for part, kept in (("train", count), ("t10k", count // 2)):
         images_file, labels_file = (

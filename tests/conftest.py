@@ -244,7 +244,7 @@ def dvc(folder: Path, *arguments: str, **environment: str) -> str:
 
 def dvc_status(folder: Path) -> dict[str, list]:
     """Return what `dvc status --json` prints, by DVC in this process."""
-    with Repo(folder) as repo:
+    with contextlib.chdir(folder), Repo() as repo:  # which names stages from the current folder
         return repo.status()
 
 

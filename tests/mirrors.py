@@ -1,4 +1,4 @@
-"""Small files to fetch, a mirror and a project for them, and what a fetch may leave."""
+"""Small files to fetch, a mirror and projects for them, and checks of what a fetch leaves."""
 
 import gzip
 import hashlib
@@ -8,30 +8,31 @@ import zlib
 from pathlib import Path
 
 import pytest
-from conftest import commit, copy_project, make_small, run, set_value
+import yaml
+from conftest import call, commit, copy_project, make_small, run, set_value
 
-from fmnist.fetch import Fetch, Hashes
+from fmnist.fetch import Download, Hashes
 
 RAW_FILES = [field.alias for field in Hashes.model_fields.values()]
 CONTENT = {name: f"content of {name}".encode() * 1000 for name in RAW_FILES}
+HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
 FIRST = RAW_FILES[0]
 LIMIT = 64 << 20  # more than plain MNIST's 47,040,016 bytes
 
 
-def settings(*mirrors: str, **changes: object) -> Fetch:
+def settings(*mirrors: str, **changes: object) -> Download:
     values = {
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()},
         "mirrors": list(mirrors),
         "connect_timeout": 10,
         "read_timeout": 10,
         "retries": 1,
         "size_limit": 1_000_000,
     }
-    return Fetch.model_validate(values | changes)
+    return Download.model_validate(values | changes)
 
 
 def bomb(size: int) -> bytes:
-    """Return the gzip file of ``size`` zeros, made of one compressed MiB over and over."""
+    """Return a gzip file of ``size`` zeros, which repeats one compressed MiB."""
     deflate = zlib.compressobj(wbits=-15)
     block = deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
     return gzip.compress(b"")[:10] + block * (size >> 20) + deflate.flush() + bytes(8)
@@ -48,22 +49,43 @@ def good(tmp_path) -> str:
 
 
 def check_kept(kept: Path) -> None:
-    """Check that nothing but verified content stands in the folder of downloads."""
+    """Check that the folder of downloads has verified content and nothing else."""
     for path in kept.iterdir():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
 
 
+SECTIONS = {
+    "fetch": {"sha256": HASHES},
+    "download": settings("file:///nowhere", size_limit=LIMIT, read_timeout=1).model_dump(),
+}
+
+
 @pytest.fixture
 def empty_project(tmp_path) -> Path:
-    """The project before its first run, with quick time-outs, for files of `CONTENT`."""
+    """A folder with the parameters for files of `CONTENT`, in which `fetch` can run."""
+    project = tmp_path / "a project"
+    project.mkdir()
+    (project / "params.yaml").write_text(yaml.safe_dump(SECTIONS))
+    return project
+
+
+@pytest.fixture
+def copied_project(tmp_path) -> Path:
+    """A copy of the project before its first run, with the parameters for files of `CONTENT`."""
     project = copy_project(tmp_path / "a project")
-    values = settings("file:///nowhere", size_limit=LIMIT, read_timeout=1)
-    set_value(project, "fetch", values.model_dump(by_alias=True))
+    for name, section in SECTIONS.items():
+        set_value(project, name, section)
     return project
 
 
 def fetch(project: Path, *mirrors: str) -> subprocess.CompletedProcess[str]:
-    """Run the stage, which may write no file larger than the limit."""
+    """Run the stage in this process."""
+    set_value(project, "download.mirrors", list(mirrors))
+    return call(project, "stages.fetch")
+
+
+def fetch_in_own_process(project: Path, *mirrors: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage in a process that may write no file larger than `LIMIT`."""
     limited = "prlimit", f"--fsize={LIMIT}", "python", "-m", "stages.fetch"
     return run(project, *limited, FMNIST_MIRRORS=" ".join(mirrors))
 
@@ -78,7 +100,7 @@ def files_of(project: Path) -> dict[str, bytes]:
     }
 
 
-ALL_RIGHT = CONTENT | {hashlib.sha256(content).hexdigest(): content for content in CONTENT.values()}
+ALL_RIGHT = CONTENT | {HASHES[name]: content for name, content in CONTENT.items()}
 
 
 @pytest.fixture

@@ -52,4 +52,4 @@ def ask(folder: Path, *arguments: str, variables: object = None) -> Any:
         return dvc_status(folder)
     kind, _, *options, revision = arguments
     with Repo(folder) as repo:
-        return getattr(repo, kind).diff(a_rev=revision, all="--all" in options)["diff"]
+        return getattr(repo, kind).diff(a_rev=revision, all="--all" in options).get("diff", {})

@@ -1,4 +1,4 @@
-"""Classes and figures of two models, against counts by hand and simulated chance."""
+"""Classes and metrics of two models, against counts by hand and simulated chance."""
 
 from statistics import NormalDist
 
@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from fmnist.versions import metric_differences
-from fmnist.versions.confusion import Confusion, by_class, matrices, most_changed, precision_p_value
-from fmnist.versions.significance import paired
+from fmnist.versions.confusion import Confusion, by_class, matrices, most_changed
+from fmnist.versions.significance import paired, precision_p_value
 
 
 def predictions(*rows: tuple[int, str, str, str]) -> pd.DataFrame:
-    """Return a table from rows of a count, an actual class, and what base and head say."""
+    """Return a table from rows of a count, an actual class, and the predictions of both models."""
     return pd.DataFrame(
         [row[1:] for row in rows for _ in range(row[0])], columns=["actual", "base", "head"]
     )
@@ -35,7 +35,7 @@ def test_recall_and_precision_are_shares_of_counts():
     assert not any(share.moved for row in (bag, coat) for share in (row.recall, row.precision))
 
 
-def test_a_class_that_moved_beyond_noise_is_marked_and_no_other():
+def test_only_a_class_that_changed_beyond_noise_is_marked():
     rows = by_class(
         predictions(
             (100, "Coat", "Coat", "Coat"),
@@ -56,7 +56,7 @@ def test_the_mark_is_corrected_for_the_number_of_classes():
     assert not by_class(predictions(moved, *others))[1].recall.moved
 
 
-def test_a_class_that_nothing_is_given_has_no_precision():
+def test_a_class_without_predictions_has_no_precision():
     (coat, bag) = by_class(predictions((5, "Coat", "Coat", "Bag"), (5, "Bag", "Bag", "Bag")))
     assert (coat.name, coat.precision.base, coat.precision.head) == ("Coat", 1.0, None)
     assert not coat.precision.moved
@@ -127,21 +127,21 @@ def test_the_error_of_a_difference_of_accuracies_counts_images_in_pairs():
         },
         "metrics/train.json": {"epoch": {"old": 30, "new": 8, "diff": -22}},
     }
-    accuracy, loss, epoch = metrics.compare(figures, paired(base, head))
+    accuracy, loss, epoch = metric_differences.compare(figures, paired(base, head))
     assert accuracy.name == "test: accuracy"
     differences = head.astype(float) - base
     assert accuracy.error == pytest.approx(differences.std() / np.sqrt(500), rel=1e-9)
     assert not accuracy.is_bound
     assert (loss.error, loss.is_bound) == (pytest.approx(0.05), True)
     assert (epoch.name, epoch.difference, epoch.error) == ("train: epoch", -22, None)
-    unpaired = metrics.compare(figures, None)[0]
+    unpaired = metric_differences.compare(figures, None)[0]
     assert (unpaired.error, unpaired.is_bound) == (pytest.approx(0.02 * np.sqrt(2)), True)
 
 
 def test_a_figure_of_one_side_has_no_difference():
-    figures = {  # as DVC says it
+    figures = {  # as DVC prints it
         "flip.accuracy": {"old": None, "new": 0.9},
         "flip.accuracy_standard_error": {"old": None, "new": 0.003},
     }
-    (row,) = metrics.compare({"metrics/test.json": figures}, None)
+    (row,) = metric_differences.compare({"metrics/test.json": figures}, None)
     assert (row.base, row.head, row.difference, row.error) == (None, 0.9, None, None)

@@ -96,7 +96,7 @@ def edit(folder: Path, name: str, change: Callable[[dict], object]) -> None:
         ),
         (
             lambda folder: edit(
-                folder, "dvc.lock", lambda lock: lock["train"]["outs"][1].update(md5="ab" * 16)
+                folder, "dvc.lock", lambda lock: lock["train"]["outs"][2].update(md5="ab" * 16)
             ),
             r"evaluate: models/model.keras as input: dvc.lock has \w{32}, found (ab){16}; ",
         ),

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -43,13 +42,13 @@ def test_repeated_raw_files_hold_their_items_as_often_and_in_order(measured_proj
 
 def test_stages_are_measured_on_the_images_and_widths_of_a_size(measured_project, monkeypatch):
     def run_here(command, folder, environment):
-        start = time.perf_counter()
+        if command[-1] in ("stages.evaluate", "stages.plot"):  # their data is there before them
+            return process.Measured(0, 10.0, 5.0, 2**20, [])
         result = call(folder, command[-1])
-        seconds = time.perf_counter() - start
         assert result.returncode == 0, result.stderr
         lines = result.stdout.splitlines()
-        timed = [(seconds * number / len(lines), line) for number, line in enumerate(lines)]
-        return process.Measured(0, seconds, seconds / 2, 2**20, timed)
+        timed = [(10.0 * number / len(lines), line) for number, line in enumerate(lines)]
+        return process.Measured(0, 10.0, 5.0, 2**20, timed)
 
     monkeypatch.setattr(process, "run", run_here)
     usage = growth.run_size(3, 0.5)

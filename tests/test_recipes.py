@@ -3,27 +3,27 @@
 import re
 
 import pytest
-from conftest import ROOT, recipe
+from conftest import REAL, ROOT, recipe
 
 from commands import recipes
-from fmnist.stage import parameters
-from fmnist.train.recipe import Recipe
 from fmnist.pipeline import lock_file
+from fmnist.pipeline.recipe_size import size
+from fmnist.train.recipe import Recipe
 from fmnist.versions import seeds
 
 README, PAGE = (ROOT / "README.md").read_text(), (ROOT / "docs" / "recipes.md").read_text()
 
 
-def test_the_cost_of_a_network_of_dense_layers_is_that_of_its_matrices():
-    found = recipes.cost(recipe("mlp", epochs=30), images=55_000)
+def test_the_size_of_a_network_of_dense_layers_is_that_of_its_matrices():
+    found = size(recipe("mlp", epochs=30), images=55_000)
     assert found.multiply_adds == 784 * 300 + 300 * 100 + 100 * 10
     assert found.parameters == found.multiply_adds + 300 + 100 + 10
     assert found.operations == 6 * 266_200 * 55_000 * 30
 
 
-def test_the_cost_of_a_convolution_is_that_of_its_filter_at_every_place():
+def test_the_size_of_a_convolution_counts_its_filter_at_every_position():
     network = {"filters": [8, 4], "residual_blocks": [0, 1], "kernel_size": 3, "units": []}
-    found = recipes.cost(recipe("cnn", network=network), images=1)
+    found = size(recipe("cnn", network=network), images=1)
     stages = 28 * 28 * 9 * 1 * 8 + 14 * 14 * 9 * 8 * 4
     block = 2 * 7 * 7 * 9 * 4 * 4
     assert found.multiply_adds == stages + block + 7 * 7 * 4 * 10
@@ -32,9 +32,9 @@ def test_the_cost_of_a_convolution_is_that_of_its_filter_at_every_place():
     assert found.parameters == kernels + normalization + 7 * 7 * 4 * 10 + 10
 
 
-def test_published_results_are_placed_by_their_cost():
+def test_operations_of_published_results_are_counted_alike():
     points = {point.name: point for point in recipes.published(ROOT / recipes.PUBLISHED)}
-    mlp = recipes.cost(recipe("mlp", epochs=30), images=55_000)
+    mlp = size(recipe("mlp", epochs=30), images=55_000)
     assert points["Géron, 784-300-100-10"].operations == mlp.operations
     assert [point.name for point in points.values() if point.is_hollow] == [
         "ResNet-20, random erasing",
@@ -43,34 +43,20 @@ def test_published_results_are_placed_by_their_cost():
 
 
 def printed() -> dict[str, str]:
-    """Return the row of each recipe that the benchmark prints."""
-    path = ROOT / "params.yaml"
-    values = parameters.load(path)
-    images = recipes.IMAGES - values["preprocess"]["validation_size"]
+    """Return the row of each recipe that the command prints."""
+    images = recipes.IMAGES - REAL["preprocess"]["validation_size"]
     table = seeds.read(ROOT / seeds.PATH)
     rows = {}
-    for name in values["recipes"]:
-        found = recipes.cost(parameters.read(f"recipes.{name}", Recipe, path), images)
+    for name, values in REAL["recipes"].items():
+        found = size(Recipe.model_validate(values), images)
         rows[name] = recipes.row_of(name, found, [row for row in table if row.recipe == name])
     return rows
 
 
 @pytest.mark.parametrize("text", [README, PAGE], ids=["README.md", "docs/recipes.md"])
-def test_the_tables_have_the_rows_that_the_benchmark_prints(text):
+def test_the_tables_have_the_rows_that_the_command_prints(text):
     for row in printed().values():
         assert f"\n{row} " in text, row
-
-
-def test_the_comment_on_each_recipe_tells_its_figures():
-    text = (ROOT / "params.yaml").read_text()
-    for name, row in printed().items():
-        comment = re.search(rf"^  {name}:\n((?:    # .+\n)+)", text, flags=re.MULTILINE)[1]
-        _, _, plain, flips, count, trained, multiply_adds, *_ = map(str.strip, row.split("|"))
-        told = (
-            f"Test accuracy {plain}, with flips {flips} ({count} seeds); {trained} parameters,"
-            f" {multiply_adds} multiply-adds an image"
-        )
-        assert told in comment.replace("\n    # ", " "), told
 
 
 def test_the_log_of_evaluations_is_the_table_of_seeds():

@@ -1,4 +1,4 @@
-"""A report is GitHub-flavoured Markdown, whatever it holds, and short enough for a comment."""
+"""A report is valid GitHub-flavoured Markdown, and short enough for a comment."""
 
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -57,8 +57,8 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def markdown(found: Comparison, pictures: dict[str, str]) -> str:
-    return report.markdown("main (1234567)", "89abcde", found, pictures)
+def markdown(found: Comparison, plots: dict[str, str]) -> str:
+    return report.markdown("main (1234567)", "89abcde", found, plots)
 
 
 def rendered(text: str) -> Cells:
@@ -77,7 +77,7 @@ def test_a_value_is_shown_as_it_is(value):
     assert rows[:2] == [["parameter", "base", "head"], [shown, "1", "null"]]
 
 
-def test_pictures_are_shown_under_their_titles():
+def test_plots_are_shown_under_their_titles():
     text = markdown(NOTHING, {"learning_curves.png": "Learning curves"})
     assert rendered(text).images == ["learning_curves.png"]
     assert "![Learning curves](learning_curves.png)" in text
@@ -105,19 +105,21 @@ def test_a_report_is_cut_below_the_limit_of_a_comment_and_says_so():
     assert text.endswith("The rest is left out: it would be too long for a comment.\n")
 
 
-def test_an_artifact_that_only_one_side_has_is_said():
+def test_an_artifact_that_only_one_side_has_is_named():
     found = replace(NOTHING, artifacts=[Artifact("models/model.keras", None, "ab" * 16)])
     assert ["models/model.keras", "none", "abababab"] in rendered(markdown(found, {})).rows
 
 
 def test_the_short_form_has_the_two_sentences_the_figures_and_the_notes():
     metric = Metric("test: accuracy", 0.88, 0.9, 0.02, 0.003, False)
-    said = report.short(
+    printed = report.short(
         "main (1234567)",
         "89abcde",
         replace(NOTHING, metrics=[metric], notes=["no learning curves"]),
     )
-    assert "These two models: not known: there are no predictions." in said
-    assert "This change: not known: run `make seeds`." in said
-    assert ["test:", "accuracy", "0.8800", "0.9000", "+0.0200"] in map(str.split, said.splitlines())
-    assert said.endswith("Note: no learning curves.")
+    assert "These two models: not known: there are no predictions." in printed
+    assert "This change: not known: run `make seeds`." in printed
+    assert ["test:", "accuracy", "0.8800", "0.9000", "+0.0200"] in map(
+        str.split, printed.splitlines()
+    )
+    assert printed.endswith("Note: no learning curves.")

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from conftest import commit, run, set_value
+from conftest import call, commit, dvc, set_value
+from revisions import main_branch
 
-from fmnist.stage.command import InputError
 from fmnist.pipeline import lock_file
+from fmnist.stage import yaml_file
+from fmnist.stage.command import InputError
 from fmnist.versions import seeds
 from fmnist.versions.seeds import Row
 
@@ -28,7 +30,7 @@ def test_the_table_is_read_as_it_was_written_and_sorted(tmp_path):
     assert path.read_text().startswith(HEADER)
 
 
-def test_a_new_row_takes_the_place_of_its_seed_and_of_all_that_something_else_decided():
+def test_a_new_row_replaces_that_of_its_seed_and_those_of_other_keys():
     again = replace(ROWS[0], accuracy=0.9)
     assert seeds.added(ROWS, again) == [ROWS[1], ROWS[2], again]
     newer = replace(ROWS[0], key="f" * 16)
@@ -45,7 +47,7 @@ def test_a_new_row_takes_the_place_of_its_seed_and_of_all_that_something_else_de
         (f"{HEADER}mlp,1,1,1,1,1,,k", "line 2: .* found: the last line cut"),
     ],
 )
-def test_a_damaged_table_is_said(tmp_path, text, found):
+def test_a_damaged_table_is_refused(tmp_path, text, found):
     (tmp_path / "seeds.csv").write_text(text)
     with pytest.raises(InputError, match=f"seeds.csv: {found}"):
         seeds.read(tmp_path / "seeds.csv")
@@ -63,59 +65,59 @@ def values(stages: dict, stage: str, section: str) -> dict:
     return stages[stage]["params"]["params.yaml"][section]
 
 
+def dep(stages: dict, path: str) -> dict:
+    return next(dep for dep in stages["train"]["deps"] if dep["path"] == path)
+
+
 CHANGES = {
     "the seed": lambda stages: values(stages, "train", "train").update(seed=1),
-    "a picture": lambda stages: values(stages, "plot", "plot").update(dpi=1),
+    "a plot": lambda stages: values(stages, "plot", "plot").update(dpi=1),
     "the evaluation": lambda stages: values(stages, "evaluate", "evaluate").update(flip=False),
     "the recipe": lambda stages: values(stages, "train", "recipes.mlp").update(epochs=1),
-    "code": lambda stages: stages["train"]["deps"][-1].update(md5="0" * 32),
+    "code": lambda stages: dep(stages, "stages/train.py").update(md5="0" * 32),
+    "a folder of code": lambda stages: dep(stages, "fmnist/train").update(md5=f"{'0' * 32}.dir"),
     "data": lambda stages: stages["preprocess"]["deps"][0].update(md5="0" * 32),
     "packages": lambda stages: stages["train"]["params"].pop("pyproject.toml"),
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_the_key_is_of_all_that_decides_the_figures_but_the_seed(change, project):
-    path = project / "dvc.lock"
-    before = seeds.key(lock_file.read(path))
-    lock = yaml.safe_load(path.read_text())
-    CHANGES[change](lock["stages"])
-    path.write_text(yaml.safe_dump(lock, sort_keys=False))
-    same = seeds.key(lock_file.read(path)) == before
-    assert same is (change in ("the seed", "a picture"))
+def test_the_key_is_of_all_that_decides_the_figures_but_the_seed(reproduced, tmp_path):
+    path = tmp_path / "dvc.lock"
+    before = seeds.key(lock_file.read(reproduced / "dvc.lock"))
+    for change, apply in CHANGES.items():
+        lock = yaml_file.load(reproduced / "dvc.lock")
+        apply(lock["stages"])
+        path.write_text(yaml.safe_dump(lock, sort_keys=False))
+        same = seeds.key(lock_file.read(path)) == before
+        assert same is (change in ("the seed", "a plot")), change
 
 
 @pytest.mark.slow
 def test_seeds_are_ordinary_runs_and_none_is_trained_twice(project):
     commit(project)
-    (project / "metrics").mkdir(exist_ok=True)
-    seeds.write([ROWS[2]], project / "metrics" / "seeds.csv")
+    seeds.write([ROWS[2]], project / seeds.PATH)
     for arguments in (["--count", "1"], ["--count", "1", "--first", "43"]):
-        result = run(project, "python", "-m", "commands.seeds", *arguments)
+        result = call(project, "commands.seeds", *arguments)
         assert result.returncode == 0, result.stderr
-    other, first, second = seeds.read(project / "metrics" / "seeds.csv")
+    other, first, second = seeds.read(project / seeds.PATH)
     assert other == ROWS[2]
     assert [(row.recipe, row.seed) for row in (first, second)] == [("mlp", 42), ("mlp", 43)]
     assert first.key == second.key == seeds.key(lock_file.read(project / "dvc.lock"))
     assert f"mlp: accuracy {seeds.spread([first.accuracy, second.accuracy])}" in result.stdout
     for row in (first, second):  # as a user would run it, from what is in the cache by now
         set_value(project, "train.seed", row.seed)
-        said = run(project, "dvc", "repro", "evaluate").stdout
-        assert "Running stage" not in said
+        assert "Running stage" not in dvc(project, "repro", "evaluate")
         test = (project / "metrics" / "test.json").read_text()
         assert f'"accuracy": {row.accuracy},' in test
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_invalid_arguments_fail_before_anything_runs(made_once, reproduced):
+    project = main_branch(made_once, reproduced)
+    for arguments, message in (
         (["--count", "0"], "error: --count: expected 1 or more, found 0"),
         (["--first", "-1"], "error: --first: expected 0 or more, found -1"),
         (["--recipe", "vgg"], "error: --recipe: expected one of mlp, cnn, resnet, found 'vgg'"),
-    ],
-)
-def test_wrong_arguments_are_said_before_anything_runs(project, arguments, message):
-    commit(project)
-    result = run(project, "python", "-m", "commands.seeds", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr
+    ):
+        result = call(project, "commands.seeds", *arguments)
+        assert result.returncode == 2
+        assert message in result.stderr

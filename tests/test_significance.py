@@ -1,4 +1,4 @@
-"""Statistics, against formulas worked out on their own and against simulated chance."""
+"""Statistics, against formulas computed independently and against simulated chance."""
 
 from fractions import Fraction
 from math import comb, sqrt
@@ -6,6 +6,7 @@ from math import comb, sqrt
 import numpy as np
 import pytest
 
+from fmnist.versions import significance
 from fmnist.versions.significance import between_seeds, paired
 
 
@@ -52,7 +53,7 @@ def test_the_interval_is_that_of_bonett_and_price():
     )
 
 
-def test_the_interval_holds_the_true_difference_as_often_as_it_says():
+def test_the_interval_contains_the_true_difference_at_the_stated_rate():
     random = np.random.default_rng(0)
     truth, held = 0.09 - 0.05, 0
     for _ in range(2000):
@@ -83,7 +84,7 @@ def test_recipes_are_compared_by_the_test_of_welch():
     assert found.low < difference < found.high
 
 
-def test_pairs_that_differ_by_the_seed_alone_are_called_noise_at_the_stated_rate():
+def test_pairs_that_differ_only_by_the_seed_are_called_noise_at_the_stated_rate():
     random = np.random.default_rng(1)
     real = [
         between_seeds(*random.normal(0.88, 0.003, (2, 5)).tolist()).verdict for _ in range(2000)
@@ -100,21 +101,22 @@ def test_a_real_change_is_called_by_its_name():
 
 
 @pytest.mark.parametrize("head", [0.5, 0.6])
-def test_seeds_without_spread_tell_nothing_from_noise(head):
+def test_seeds_without_spread_distinguish_nothing_from_noise(head):
     found = between_seeds([0.5, 0.5], [head, head])
     assert found.verdict == "not distinguishable from noise"
     assert (found.low, found.high) == (-1, 1)
 
 
-def test_the_verdict_is_that_of_the_interval_at_the_same_level():
+def test_the_verdict_is_that_of_the_interval_at_the_same_level(monkeypatch):
     random = np.random.default_rng(3)
     for level in (0.01, 0.05, 0.2):
+        monkeypatch.setattr(significance, "LEVEL", level)
         for _ in range(200):
-            found = between_seeds(*random.normal([[0.880], [0.884]], 0.003, (2, 4)).tolist(), level)
+            found = between_seeds(*random.normal([[0.880], [0.884]], 0.003, (2, 4)).tolist())
             assert (found.low > 0) == (found.verdict == "better")
             assert (found.high < 0) == (found.verdict == "worse")
 
 
-def test_one_seed_says_nothing():
+def test_one_seed_is_refused():
     with pytest.raises(ValueError, match="expected two seeds or more on both sides, found 1, 5"):
         between_seeds([0.5], [0.5] * 5)

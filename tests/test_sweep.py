@@ -23,11 +23,16 @@ SPACE = {
     "fixed": {"threads": 1, "epochs": 4},
     "parameters": {
         "optimizer.learning_rate": {"choices": [0.001, 0.5]},
-        "network.units": {"choices": [[30], [20, 10]]},
+        "network.units": {"choices": [[10], []]},
     },
 }
 SWEEP = ("python", "-m", "commands.sweep", "--space", "sweeps/tried.yaml")
 APPLY = ("commands.apply", "--space", "sweeps/tried.yaml", "--trial")
+
+
+def on_ray(test: Callable) -> Callable:
+    """Mark a test that uses Ray. Such tests run in one process, because they share a sweep."""
+    return pytest.mark.slow(pytest.mark.xdist_group("ray")(test))
 
 
 def without(*packages: str) -> tuple[str, ...]:
@@ -140,9 +145,6 @@ def test_a_trial_is_written_into_params_yaml_and_nothing_else_changes(project):
     )
 
 
-# On Ray. In one group, so that they share a sweep, and no two of them share the cores.
-
-
 @pytest.fixture(scope="module")
 def undisturbed(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project after a sweep. Do not change it: use `swept` or `to_sweep`."""
@@ -192,14 +194,6 @@ class Running:
         wait_for(lambda: len(lines(self.project)) > seen or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stdout.read()
 
-    def kill(self) -> list[psutil.Process]:
-        """Kill the driver; wait until no process that it had started trains, and return them."""
-        started = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        self.process.communicate()
-        wait_for(lambda: not any(map(is_training, started)))
-        return started
-
     def end(self) -> str:
         """Wait until it ends, which must be a success; return what it prints."""
         printed, _ = self.process.communicate(timeout=PATIENCE)
@@ -207,9 +201,8 @@ class Running:
         return printed
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray")
-def test_dvc_repro_repeats_the_best_and_the_worst_trial(swept):
+@on_ray
+def test_dvc_repro_repeats_the_best_and_the_worst_trial(swept, undisturbed):
     ranked = sorted(lines(swept), key=lambda line: float(line["val_accuracy"]))
     states = [line["state"] for line in ranked]
     assert sorted(states) == ["finished"] + ["stopped"] * 3
@@ -235,48 +228,41 @@ def test_dvc_repro_repeats_the_best_and_the_worst_trial(swept):
         assert f"({picture}.png)" in report
     # Another trial is in params.yaml now, but the space is the same: nothing is left to train.
     assert "trial " not in sweep(swept)
+    assert results(swept) == results(undisturbed)
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray")
-def test_a_sweep_that_is_killed_repeatedly_ends_with_the_same_table(to_sweep, undisturbed):
+@on_ray
+def test_a_sweep_that_is_ended_repeatedly_resumes_and_ends_with_the_same_table(
+    to_sweep, undisturbed
+):
     ended: set[str] = set()
     started: list[psutil.Process] = []
-    for _ in range(3):
+    for ending in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
         running = Running(to_sweep)
         running.wait_for_more()
-        started += running.kill()
+        second = call(to_sweep, *SWEEP[2:])
+        assert second.returncode == 2
+        assert "sweeps/tried.yaml: expected no other run of it in this folder" in second.stderr
+        started.extend(psutil.Process(running.process.pid).children(recursive=True))
+        os.kill(running.process.pid, ending)
+        printed, _ = running.process.communicate(timeout=PATIENCE)
+        if ending != signal.SIGKILL:
+            assert running.process.returncode == 130
+            assert printed.endswith(
+                "interrupted: run the same command again to resume; finished trials are kept\n"
+            )
+        wait_for(lambda: not any(map(is_training, started)))
         now = {line["trial"] for line in lines(to_sweep) if line["state"] != "paused"}
         assert ended <= now
         ended = now
     sweep(to_sweep)
     assert results(to_sweep) == results(undisturbed)
     assert not list((to_sweep / ".sweeps").iterdir())
-    assert "trial " not in sweep(to_sweep)  # nothing is left to train
-    assert results(to_sweep) == results(undisturbed)
     _, alive = psutil.wait_procs(started, PATIENCE)
     assert not alive  # Ray's own processes need a minute to notice that their driver is gone
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_run_is_refused_and_an_interrupted_one_tells_how_to_resume(to_sweep, ending):
-    running = Running(to_sweep)
-    running.wait_for_more()
-    second = run(to_sweep, *SWEEP)
-    assert second.returncode == 2
-    assert "sweeps/tried.yaml: expected no other run of it in this folder, found" in second.stderr
-    os.kill(running.process.pid, ending)
-    printed, _ = running.process.communicate(timeout=PATIENCE)
-    assert running.process.returncode == 130
-    assert printed.endswith(
-        "interrupted: run the same command again to resume; finished trials are kept\n"
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray")
+@on_ray
 def test_a_killed_worker_costs_time_and_no_result(to_sweep, undisturbed):
     running = Running(to_sweep)
     driver = psutil.Process(running.process.pid)
@@ -288,43 +274,34 @@ def test_a_killed_worker_costs_time_and_no_result(to_sweep, undisturbed):
     assert results(to_sweep) == results(undisturbed)
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray")
-def test_a_sweep_on_two_nodes_uses_both_and_survives_the_loss_of_one(
-    to_sweep, undisturbed, cluster
+@on_ray
+def test_on_a_cluster_nodes_are_used_or_refused_by_name_and_one_can_be_lost(
+    to_sweep, undisturbed, cluster, tmp_path
 ):
-    running = Running(to_sweep, "--address", cluster.address)
-    nodes: set[int] = set()
-
-    def both_have_trained() -> bool:
-        nodes.update(worker.ppid() for worker in training_below(psutil.Process()))
-        return len(nodes) == 2
-
-    wait_for(both_have_trained)
-    running.wait_for_more()
-    cluster.remove_node(cluster.other, allow_graceful=False)
-    assert "4 trials, 2 at once" in running.end()
-    assert results(to_sweep) == results(undisturbed)
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray")
-def test_a_node_with_other_versions_is_refused_by_name(to_sweep, undisturbed, cluster, tmp_path):
-    cluster.remove_node(cluster.other)
     metadata = tmp_path / "other" / "numpy-1.0.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
     metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.0\n")
     join = ("ray", "start", "--block", "--num-cpus", "1", "--address", cluster.address)
     node = start(tmp_path, *join, PYTHONPATH=str(tmp_path / "other"))
+    used: set[int] = set()
+
+    def both_have_trained() -> bool:
+        used.update(worker.ppid() for worker in training_below(psutil.Process()))
+        return len(used) == 2
+
     try:
-        wait_for(lambda: len(living_nodes(cluster)) == 2)
-        printed = sweep(to_sweep, "--address", cluster.address)
+        wait_for(lambda: len(living_nodes(cluster)) == 3)
+        running = Running(to_sweep, "--address", cluster.address)
+        wait_for(both_have_trained)
+        running.wait_for_more()
+        cluster.remove_node(cluster.other, allow_graceful=False)
+        printed = running.end()
     finally:
         os.killpg(node.pid, signal.SIGKILL)
         node.communicate()
     refused = next(line for line in printed.splitlines() if line.startswith("left out: "))
     assert "expected numpy 2.4.6 installed, found 1.0" in refused
-    assert "4 trials, 1 at once" in printed
+    assert "4 trials, 2 at once" in printed
     assert results(to_sweep) == results(undisturbed)
 
 

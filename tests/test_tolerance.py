@@ -66,5 +66,5 @@ def test_weights_are_near_or_not(tmp_path):
     assert not tolerance.compare(*files(tmp_path, ".keras", first, other))[0]
 
 
-def test_pictures_are_not_compared(tmp_path):
+def test_plots_are_not_compared(tmp_path):
     assert tolerance.compare(tmp_path / "a.png", tmp_path / "b.png") is None

@@ -12,7 +12,7 @@ import pytest
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What a web server answers: a file that it has, or what it has been told to do."""
+    """Answers with a file of the server, or else as the server is set to answer."""
 
     def do_GET(self) -> None:  # noqa: D102
         self.server.when_asked(self.path)
@@ -28,7 +28,7 @@ Answer = Callable[[Handler], None]
 
 
 class Server(ThreadingHTTPServer):
-    """A web server that has some files; its answer to every other path may be replaced."""
+    """A web server that has some files; its answer to any other path can be replaced."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
 
 
 def send(body: bytes, **headers: object) -> Answer:
-    """Return an answer with ``body``, and with other headers than the right one if told."""
+    """Return an answer with ``body``, and with ``headers`` instead of the right length if given."""
 
     def answer(request: Handler) -> None:
         request.send_response(200)
@@ -73,7 +73,7 @@ def redirect(to: str) -> Answer:
 
 
 def reset_after(body: bytes, **headers: object) -> Answer:
-    """Return an answer as `send` does, which resets the connection behind ``body``."""
+    """Return the answer of `send`, which resets the connection after ``body``."""
 
     def answer(request: Handler) -> None:
         send(body, **headers)(request)

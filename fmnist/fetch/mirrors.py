@@ -17,7 +17,7 @@ from fmnist.fetch import Download
 
 BUFFER_SIZE = 1 << 20  # bytes that must arrive within the read time-out
 APT_TIMEOUT = 300  # seconds, for each of its commands
-KILLED_WITH_STAGE = ("setpriv", "--pdeathsig", "KILL")
+SETPRIV = ("setpriv", "--pdeathsig", "KILL")  # so that a command is killed with the stage
 DATA = Path("usr/share/datasets/fashion-mnist")  # in the package dataset-fashion-mnist
 
 
@@ -101,7 +101,7 @@ class _Body(io.RawIOBase):
 
     def __init__(self, response: requests.Response, timeout: float) -> None:
         self._response, self._timeout = response, timeout
-        name, size = urlsplit(response.url).path, response.raw.length_remaining
+        name, size = Path(urlsplit(response.url).path).name, response.raw.length_remaining
         self._progress = tqdm.tqdm(
             desc=name, total=size, unit="B", unit_scale=True, disable=None, leave=False
         )
@@ -123,7 +123,7 @@ class _Body(io.RawIOBase):
                 break
             buffer[size : size + len(data)] = data
             size += len(data)
-        self._progress.update(size)
+            self._progress.update(len(data))
         return size
 
     def close(self) -> None:
@@ -151,21 +151,18 @@ def _unpack(package: str, folder: Path, settings: Download) -> Path:
     apt_get = ["apt-get", "--quiet", *(f"--option={key}={value}" for key, value in options.items())]
     _run([*apt_get, "update"], folder)
     _run([*apt_get, "download", package], folder)
-    archives = [path.name for path in folder.glob("*.deb")]
-    if len(archives) != 1:
-        raise MirrorError(f"expected one package from apt-get, found {len(archives)}")
-    _run(["dpkg-deb", "--extract", archives[0], "."], folder)
+    for archive in folder.glob("*.deb"):
+        _run(["dpkg-deb", "--extract", archive.name, "."], folder)
     return folder / DATA
 
 
 def _run(command: list[str], folder: Path) -> None:
-    for program in (command[0], KILLED_WITH_STAGE[0]):
+    for program in (command[0], SETPRIV[0]):
         if shutil.which(program) is None:
             raise MirrorError(f"this machine has no {program}")
-    killable = [*KILLED_WITH_STAGE, *command]
     try:
         result = subprocess.run(
-            killable, cwd=folder, capture_output=True, text=True, timeout=APT_TIMEOUT
+            [*SETPRIV, *command], cwd=folder, capture_output=True, text=True, timeout=APT_TIMEOUT
         )
     except subprocess.TimeoutExpired:
         raise MirrorError(f"{command[0]} took more than {APT_TIMEOUT} s") from None

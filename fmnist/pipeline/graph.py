@@ -75,7 +75,11 @@ def _code_faults(
     """Compare the code that a stage declares with the code that it imports."""
     if not (program := re.search(r"-m (\S+)", str(stage["cmd"]))):
         return
-    imported = _importers(tuple(program[1].split(".")), folder)
+    module = tuple(program[1].split("."))
+    if not folder.joinpath(*module).with_suffix(".py").is_file():
+        yield f"dvc.yaml: the cmd of {name} runs {program[1]}, which does not exist"
+        return
+    imported = _importers(module, folder)
     deps = [path for path in paths(stage.get("deps", [])) if path not in written]
     declared = set().union(
         *({path} if path.endswith(".py") else _files(folder, path) for path in deps)

@@ -1,0 +1,34 @@
+"""`make emulate` runs on the first raw images; `test_contract` runs it whole."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands import emulate
+from fmnist.preprocess import idx
+from fmnist.stage.command import InputError
+
+
+@pytest.mark.parametrize(("count", "kept"), [(14, (14, 7)), (40, (40, 20)), (99, (60, 20))])
+def test_raw_files_hold_the_first_items_or_all(measured_project, tmp_path, count, kept):
+    emulate.write_first(count, tmp_path)
+    for part, items in zip(("train", "t10k"), kept, strict=True):
+        (images, labels), (first, first_labels) = (
+            _read(folder, part) for folder in (emulate.RAW, tmp_path)
+        )
+        np.testing.assert_array_equal(first, images[:items])
+        np.testing.assert_array_equal(first_labels, labels[:items])
+
+
+def _read(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    images = idx.read_images(folder / f"{part}-images-idx3-ubyte")
+    return images, idx.read_labels(folder / f"{part}-labels-idx1-ubyte", images)
+
+
+def test_without_raw_files_it_fails_with_how_to_get_them(measured_project, monkeypatch):
+    (emulate.RAW / "t10k-labels-idx1-ubyte").unlink()
+    monkeypatch.setattr(sys, "argv", ["emulate"])
+    with pytest.raises(InputError, match="t10k-labels-idx1-ubyte: no such file; `dvc repro fetch`"):
+        emulate.main()
