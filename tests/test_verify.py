@@ -1,14 +1,19 @@
 """`make verify` confirms a promise that holds, and names what breaks one that does not."""
 
 import json
-import shutil
+import sys
 from pathlib import Path
 
+import fork_server
 import pytest
 import yaml
-from conftest import commit, dvc, git, run, set_value
+from conftest import call, commit, dvc, git, run, set_value
+
+from fmnist.stage import yaml_file
 
 pytestmark = pytest.mark.slow
+
+Result = tuple[int, list[list[str]], str]
 
 
 @pytest.fixture
@@ -18,9 +23,19 @@ def committed(project) -> Path:
     return project
 
 
-def verify(folder: Path, *arguments: str, **environment: str) -> tuple[int, list[list[str]], str]:
+@pytest.fixture
+def _forked_stages(monkeypatch) -> None:
+    """Stages that verify runs do not load TensorFlow again."""
+    monkeypatch.setattr(sys, "executable", str(fork_server.programs() / "python"))
+
+
+def verify(folder: Path, *arguments: str) -> Result:
+    """Verify in this process; see `parsed`."""
+    return parsed(call(folder, "commands.verify", *arguments))
+
+
+def parsed(result) -> Result:
     """Return the exit code, the rows of the table as words, and the last line."""
-    result = run(folder, "python", "-m", "commands.verify", *arguments, **environment)
     lines = result.stdout.splitlines()
     head = [number for number, line in enumerate(lines) if line.startswith("stage  ")]
     if not head:
@@ -53,36 +68,41 @@ def row(rows: list[list[str]], stage: str, what: str) -> list[str]:
 
 
 def test_what_was_reproduced_is_identical_and_nothing_of_the_user_changes(committed, tmp_path):
-    lock = yaml.safe_load((committed / "dvc.lock").read_text())["stages"]
+    lock = yaml_file.load(committed / "dvc.lock")["stages"]
     with (committed / "params.yaml").open("a") as file:
         file.write("# not committed\n")
     (committed / "metrics" / "test.json").unlink()
     before = state(committed)
     (tmp_path / "config").write_text("[cache]\n    dir = /dev/null\n")  # DVC's for all projects
-    status, rows, verdict = verify(committed, DVC_GLOBAL_CONFIG_DIR=str(tmp_path))
+    # In a process of its own, as are its stages: what a user runs.
+    result = run(committed, "python", "-m", "commands.verify", DVC_GLOBAL_CONFIG_DIR=str(tmp_path))
+    status, rows, verdict = parsed(result)
     assert (status, verdict) == (0, "identical")
     recorded = [out for stage in lock.values() for out in stage["outs"]]
     assert [row[1:] for row in rows] == [
         [out["path"], out["md5"], out["md5"], "identical"] for out in recorded
     ]
     assert state(committed) == before
-
-
-def test_the_environment_is_described(committed):
-    result = run(committed, "python", "-m", "commands.verify", "--stage", "fetch")
     for fact in ("commit", "processor", "instruction sets", "cores", "system", "C library"):
         assert f"\n{fact} " in f"\n{result.stdout}"
     assert "tensorflow==" in result.stdout
     assert "XLA_FLAGS='--xla_cpu_max_isa=AVX2" in result.stdout
 
 
-def test_a_changed_hash_in_dvc_lock_is_found(committed):
-    path = committed / "dvc.lock"
-    lock = yaml.safe_load(path.read_text())
-    out = next(o for o in lock["stages"]["preprocess"]["outs"] if o["path"].endswith("train.npz"))
+@pytest.mark.usefixtures("_forked_stages")
+def test_edited_hashes_metrics_stages_and_outputs_are_found(committed):
+    lock = yaml_file.load(committed / "dvc.lock")
+    stages = lock["stages"]
+    out = next(o for o in stages["preprocess"]["outs"] if o["path"].endswith("train.npz"))
     right, out["md5"] = out["md5"], "0" * 32
-    path.write_text(yaml.safe_dump(lock, sort_keys=False))
+    del stages["plot"]
+    stages["evaluate"]["outs"] = stages["evaluate"]["outs"][:-1]
+    stages["gone"] = {"cmd": "true"}
+    (committed / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+    path = committed / "metrics" / "test.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"accuracy": 0.999}))
     commit(committed)
+
     status, rows, verdict = verify(committed)
     assert status == 1
     assert row(rows, "preprocess", "data/prepared/train.npz") == ["0" * 32, right, "different"]
@@ -92,22 +112,32 @@ def test_a_changed_hash_in_dvc_lock_is_found(committed):
         "different",
     ]
     assert row(rows, "train", "models/model.keras")[-1] == "identical"
+    assert row(rows, "evaluate", "metrics/test.json (committed)")[-1] == "different"
+    assert row(rows, "evaluate", "metrics/test.json")[-1] == "identical"
+    assert row(rows, "evaluate", "plots/predictions.csv")[::2] == ["none", "different"]
+    assert row(rows, "plot", "plots/loss.png")[::2] == ["none", "different"]
+    assert row(rows, "gone", "dvc.yaml (committed)")[-1] == "different"
     assert verdict == "different: first in preprocess, though its inputs agree"
 
+    status, _, verdict = verify(committed, "--stage", "evaluate")
+    assert status == 1
+    assert verdict.startswith("different: first in evaluate, not as recorded: metrics/test.json")
 
+
+@pytest.mark.usefixtures("_forked_stages")
 def test_a_seed_that_was_committed_without_a_rerun_is_found(committed):
     set_value(committed, "train.seed", 43)
     commit(committed)
-    status, rows, verdict = verify(committed)
+    status, rows, verdict = verify(committed, "--stage", "train")
     assert status == 1
     assert row(rows, "train", "params.yaml: train.seed (committed)") == ["42", "43", "different"]
-    assert row(rows, "preprocess", "data/prepared/train.npz")[-1] == "identical"
     assert row(rows, "train", "models/model.keras")[-1] == "different"
     assert (
         verdict == "different: first in train, not as recorded: params.yaml: train.seed (committed)"
     )
 
 
+@pytest.mark.usefixtures("_forked_stages")
 def test_another_pin_is_found(committed):
     path = committed / "pyproject.toml"
     path.write_text(path.read_text().replace('"scipy==', '"scipy==0.'))
@@ -121,77 +151,45 @@ def test_another_pin_is_found(committed):
     assert verdict.startswith("different: first in evaluate, not as recorded: pyproject.toml: ")
 
 
-def test_a_figure_that_was_edited_in_a_committed_metric_is_found(committed):
-    path = committed / "metrics" / "test.json"
-    metrics = json.loads(path.read_text())
-    path.write_text(json.dumps(metrics | {"accuracy": 0.999}))
+@pytest.mark.usefixtures("_forked_stages")
+def test_one_stage_of_a_revision_is_verified_from_its_recorded_inputs_even_in_a_hook_of_git(
+    committed, tmp_path, monkeypatch
+):
     commit(committed)
-    status, rows, verdict = verify(committed)
-    assert status == 1
-    assert row(rows, "evaluate", "metrics/test.json (committed)")[-1] == "different"
-    assert row(rows, "evaluate", "metrics/test.json")[-1] == "identical"
-    assert verdict.startswith("different: first in evaluate, not as recorded: metrics/test.json")
-
-
-def test_one_stage_is_verified_from_its_recorded_inputs(committed, tmp_path):
     before = state(committed)
-    status, rows, verdict = verify(committed, "--stage", "plot")
+    with monkeypatch.context() as hook:
+        hook.setenv("GIT_DIR", str(committed / ".git"))
+        status, rows, verdict = verify(committed, "--rev", "HEAD~1", "--stage", "plot")
     assert (status, verdict) == (0, "identical")
     assert state(committed) == before
     assert {row[0] for row in rows} == {"plot"}
     elsewhere = tmp_path / "elsewhere"
     git(tmp_path, "clone", "--quiet", str(committed), str(elsewhere))
-    status, _, said = verify(elsewhere, "--stage", "plot")
+    status, _, message = verify(elsewhere, "--stage", "plot")
     assert status == 2
-    assert "error: plot: expected its recorded inputs in the cache or a remote, found not" in said
-
-
-def test_in_a_hook_of_git_the_repository_of_the_user_is_left_alone(committed):
-    commit(committed)
-    before = state(committed)
-    status, _, _ = verify(
-        committed, "--rev", "HEAD~1", "--stage", "fetch", GIT_DIR=str(committed / ".git")
+    assert (
+        "error: plot: expected its recorded inputs in the cache or a remote, found not" in message
     )
-    assert status == 0
-    assert state(committed) == before
 
 
-def test_stages_and_outputs_that_dvc_lock_does_not_know_are_found(committed):
-    path = committed / "dvc.lock"
-    lock = yaml.safe_load(path.read_text())
-    del lock["stages"]["plot"]
-    lock["stages"]["evaluate"]["outs"] = lock["stages"]["evaluate"]["outs"][:-1]
-    lock["stages"]["gone"] = {"cmd": "true"}
-    path.write_text(yaml.safe_dump(lock, sort_keys=False))
-    commit(committed)
-    status, rows, verdict = verify(committed)
-    assert status == 1
-    assert row(rows, "gone", "dvc.yaml (committed)")[-1] == "different"
-    assert row(rows, "plot", "plots/loss.png")[::2] == ["none", "different"]
-    assert row(rows, "evaluate", "plots/predictions.csv")[::2] == ["none", "different"]
-    assert verdict.startswith("different: first in ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_invalid_arguments_are_refused(committed):
+    for arguments, message in (
         (["--rev", "nowhere"], "error: git rev-parse --verify nowhere^{commit}: "),
         (["--stage", "fitting"], "error: --stage: expected one of fetch, preprocess, train"),
-    ],
-)
-def test_what_cannot_be_verified_is_said(committed, arguments, message):
-    status, _, said = verify(committed, *arguments)
-    assert status == 2
-    assert message in said
+    ):
+        status, _, printed = verify(committed, *arguments)
+        assert status == 2
+        assert message in printed
 
 
+@pytest.mark.usefixtures("_forked_stages")
 def test_a_run_that_fails_is_no_verdict(committed):
-    set_value(committed, "fetch.mirrors", ["file:///nowhere"])  # which reaches no result
+    set_value(committed, "download.mirrors", ["file:///nowhere"])  # which affects no result
     commit(committed)
     status, rows, verdict = verify(committed)
     assert status == 2
     assert {row[-1] for row in rows} == {"rebuilt"}
-    assert verdict == "could not run: see above why a stage failed"
+    assert verdict == "could not run: the messages above say why a stage failed"
 
 
 def change(folder: Path, file: str, before: str, after: str) -> None:
@@ -203,25 +201,31 @@ def change(folder: Path, file: str, before: str, after: str) -> None:
 def test_a_machine_outside_the_contract_is_within_tolerance_or_not(committed):
     # The results are recorded with another instruction set, and the committed code then asks for
     # one that no machine has: this one is outside the contract of that commit.
-    isa = "--xla_cpu_max_isa=AVX2"
-    change(committed, "fmnist/contract.py", '("avx2", ', '("none_such", "avx2", ')
-    change(committed, "fmnist/contract.py", isa, "--xla_cpu_max_isa=AVX")
-    dvc(committed, "repro")
-    change(committed, "fmnist/contract.py", "--xla_cpu_max_isa=AVX", isa)
+    file, isa = "fmnist/stage/contract.py", "--xla_cpu_max_isa=AVX2"
+    change(committed, file, '("avx2", ', '("none_such", "avx2", ')
+    change(committed, file, isa, "--xla_cpu_max_isa=AVX")
+    result = run(committed, "dvc", "repro")
+    assert result.returncode == 0, result.stderr
+    change(committed, file, "--xla_cpu_max_isa=AVX", isa)
     dvc(committed, "commit", "--force")
     commit(committed)
-    status, rows, verdict = verify(committed)
+    command = "python", "-m", "commands.verify"
+    status, rows, verdict = parsed(run(committed, *command))
     assert status == 0
-    assert verdict.startswith("within tolerance; not compared: ")  # pictures that changed
+    assert verdict.startswith("within tolerance; not compared: ")  # plots that changed
     assert row(rows, "preprocess", "data/prepared/train.npz")[-1] == "identical"
     network = " ".join(row(rows, "train", "models/model.keras")[2:])
     assert network.startswith("within tolerance: largest distance of a layer ")
     assert "not compared" not in network
+
     change(committed, "metrics/train.json", '"val_loss": ', '"val_loss": 9')
     dvc(committed, "commit", "--force")
     commit(committed)
-    shutil.rmtree(committed / ".dvc" / "cache")
-    status, rows, verdict = verify(committed)
+    cache = committed / ".dvc" / "cache" / "files" / "md5"
+    lock = yaml_file.load(committed / "dvc.lock")["stages"]["train"]["outs"]
+    md5 = next(out["md5"] for out in lock if out["path"] == "models/model.keras")
+    (cache / md5[:2] / md5[2:]).unlink()
+    status, rows, verdict = parsed(run(committed, *command, "--stage", "train"))
     assert (status, verdict) == (1, "different: first in train, though its inputs agree")
     found = " ".join(row(rows, "train", "metrics/train.json")[2:])
     assert found.startswith("different: largest difference 9")

@@ -26,11 +26,11 @@ def load(path: Path, **expected: tuple[str, tuple[int | str, ...]]) -> list[np.n
     """Read arrays from an ``.npz`` file, each with its dtype and shape checked.
 
     Args:
-        expected: array name → (dtype, shape); a name in a shape, such as "N", is a size that may be
-            any, but the same wherever it stands.
+        expected: array name → (dtype, shape); a name in a shape, such as "N", is any size, but the
+            same size everywhere.
 
     Raises:
-        InputError: names the file, and what was expected and found.
+        InputError: names the file, what was expected and what was found.
     """
     arrays = []
     try:

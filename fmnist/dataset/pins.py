@@ -39,8 +39,8 @@ def check(*groups: str, path: Path = PATH) -> None:
             if installed != version:
                 faults.append(
                     f"{path}: dependency-groups.{group}: expected {name} {version} installed,"
-                    f" found {installed}; run `sh commands/install.sh` (after `make lock` if the pin"
-                    " is new)"
+                    f" found {installed}; run `sh commands/install.sh` (after `make lock` if the"
+                    " pin is new)"
                 )
     if faults:
         raise InputError("\n".join(faults))

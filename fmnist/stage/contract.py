@@ -1,9 +1,9 @@
 """The numeric contract: results are a function of the parameters, not of the machine.
 
-`apply` fixes what a user's environment could change and caps the instruction set, and has to run
-before NumPy, TensorFlow or Matplotlib is imported, because they read these switches when they load.
-`fmnist.tensorflow_contract` fixes the rest. What each switch does was measured; see
-``docs/contract.md``.
+`apply` fixes what a user's environment could change and caps the instruction set. It runs when
+`stages` or `commands` is imported, because NumPy, TensorFlow and Matplotlib read these switches
+when they load. `fmnist.network.tensorflow_contract` fixes the rest. What each switch does was
+measured: ``docs/contract.md``.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fmnist.stage.command import InputError
 
-# Variables of these families decide numbers or pictures; those not set below are removed.
+# Variables with these prefixes decide numbers or figures; those not set below are removed.
 FAMILIES = (
     *("TF_", "TENSORFLOW_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_", "CUDA_", "ABSL_"),
     *("NPY_", "OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_"),
@@ -22,7 +22,7 @@ FAMILIES = (
 )
 
 SWITCHES = {
-    # One instruction set for all, whatever the processor has beyond it.
+    # One instruction set on all processors.
     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"
     " --xla_cpu_enable_platform_dependent_math=false"
     " --xla_cpu_use_xnnpack=false",
@@ -35,7 +35,7 @@ SWITCHES = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "-1",
-    # No configuration from the home folder: nothing can stand below /dev/null.
+    # No configuration from the home folder: there is nothing below /dev/null.
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": os.devnull,
     "MPLBACKEND": "agg",
@@ -53,7 +53,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def apply() -> None:
-    """Put the switches into this process's environment; say where the contract cannot hold.
+    """Put the switches into this process's environment; warn where the contract cannot hold.
 
     Calling it again changes nothing.
 
@@ -105,7 +105,7 @@ def unmet() -> list[str]:
 
 
 def cpuinfo() -> dict[str, str]:
-    """Return what Linux says of the first processor; nothing on other systems."""
+    """Return what Linux knows about the first processor; nothing on other systems."""
     if not CPUINFO.exists():
         return {}
     first, _, _ = CPUINFO.read_text(encoding="utf-8").partition("\n\n")

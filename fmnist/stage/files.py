@@ -13,9 +13,9 @@ from fmnist.stage.command import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a temporary binary file that takes the place of ``path`` when the block succeeds.
+    """Yield a temporary binary file that replaces ``path`` when the block succeeds.
 
-    The temporary name is fixed, so that a rerun takes over what a killed run left.
+    Its name is fixed, so that a rerun overwrites what a killed run left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 with the line ends that it has."""
+    """Write ``text`` as UTF-8, with its own line ends."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
 
@@ -51,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write nested mappings as indented JSON, in the order that they have."""
+    """Write nested mappings as indented JSON, in their own order."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

@@ -48,7 +48,7 @@ def compile_epoch(
     def update(*gradients: tf.Tensor) -> None:
         optimizer.apply(gradients, variables)
 
-    if not jit_compile:  # XLA all the same where it is faster, or the same on every machine
+    if not jit_compile:  # XLA still, where it is faster or gives equal bits on every machine
         classify = tf.function(classify, autograph=False, jit_compile=True)
         update = tf.function(update, autograph=False, jit_compile=True)
 
@@ -79,7 +79,7 @@ def compile_epoch(
             return number + 1, loss + more[0], right + more[1]
 
         loss, right = tf.constant(0, tf.float64), tf.constant(0)
-        if full_batches:  # XLA compiles the loop even where it makes no round
+        if full_batches:  # XLA would compile a loop that never runs
             _, loss, right = tf.while_loop(
                 lambda number, *_: number < full_batches,
                 full_batch,

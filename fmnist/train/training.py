@@ -81,7 +81,7 @@ class Training:
             yield self.history[-1]
 
     def scores(self) -> Row:
-        """Measure the current weights: a row as in `history`, the training split measured anew."""
+        """Measure the current weights: a row as in `history`, for the whole training split."""
         return {
             "epoch": len(self.history),
             **self._measure("", self._train),
