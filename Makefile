@@ -22,8 +22,9 @@ check: install ## check style, graph, parameters and documents; half a minute, t
 	ruff check .
 	ruff format --check .
 	python -m commands.check
-	python -m pytest --quiet -m "not slow" tests/test_graph.py tests/test_schemas.py \
-	  tests/test_documents.py tests/test_pins.py tests/test_workflows.py -k "not reproduced"
+	python -m pytest --quiet --no-runs -m "not slow" $(STATIC_TESTS)
+STATIC_TESTS := $(addprefix tests/test_, check.py documents.py graph.py parameters.py pins.py schemas.py \
+  workflows.py reruns.py::test_every_value_of_params_yaml_has_an_entry_here)
 
 verify: install ## rebuild a commit from nothing and compare with its dvc.lock (REV=HEAD STAGE=)
 	python -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)

@@ -195,7 +195,8 @@ def call(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProc
     os.chdir(folder)
     try:
         with _captured() as streams, warnings.catch_warnings():
-            warnings.simplefilter("default")
+            warnings.filterwarnings("default", category=UserWarning)
+            warnings.showwarning = _print_warning  # pytest's own records them
             try:
                 command.run(main)
             except SystemExit as end:
@@ -205,6 +206,10 @@ def call(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProc
         sys.argv, os.environ["PATH"], warnings.formatwarning = old_argv, old_path, old_format
         signal.signal(signal.SIGTERM, old_handler)
     return subprocess.CompletedProcess([module], status, *streams)
+
+
+def _print_warning(message: Warning, *details: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -268,6 +273,17 @@ class Sprung:
 
 
 # Fixtures
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which `make check` leaves out what trains."""
+    parser.addoption("--no-runs", action="store_true", help="leave out what runs the pipeline")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs the pipeline, if asked to."""
+    if config.getoption("--no-runs"):
+        items[:] = [item for item in items if "mirror" not in item.fixturenames]
 
 
 @pytest.fixture

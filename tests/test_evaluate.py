@@ -9,12 +9,12 @@ import pytest
 from sklearn.metrics import log_loss
 
 from fmnist.network import scores
-from fmnist.predictions.calibration import calibration
 from fmnist.dataset.classes import CLASSES
-from fmnist.stage.command import InputError
 from fmnist.evaluate.loading import load
 from fmnist.evaluate.metrics import measure
 from fmnist.network.prediction import Predictor
+from fmnist.predictions.calibration import calibration
+from fmnist.stage.command import InputError
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 10, 500).astype(np.uint8)

@@ -195,9 +195,7 @@ def test_dvc_names_what_it_cannot_write_and_resumes_once_it_can(read_only, proje
 
 
 @slow
-def test_a_second_reproduction_at_the_same_time_names_the_process_of_the_first(
-    project, tmp_path
-):
+def test_a_second_reproduction_at_the_same_time_names_the_process_of_the_first(project, tmp_path):
     set_value(project, "train.seed", 7)
     alone = Path(shutil.copytree(project, tmp_path / "alone", symlinks=True))
     dvc(alone, "repro")

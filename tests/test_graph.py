@@ -7,13 +7,15 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import fork_server
 import pytest
 import yaml
-from conftest import GRAPH, ROOT, STAGES, copy_project, files_below, pin_groups, run
+from conftest import GRAPH, PATH, ROOT, STAGES, copy_project, files_below, pin_groups, run
 
 from fmnist.pipeline.graph import import_closure
 from fmnist.stage import dotted
 from fmnist.stage.command import InputError
+from fmnist.train import decisive
 
 OWN = (".git", ".dvc", ".downloads", "__pycache__")  # what no stage declares
 # Where data come from cannot change them, so fetch reads this section and the graph does not.
@@ -74,14 +76,22 @@ def test_code_dependencies_are_the_import_closure(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_import_closure_is_what_python_imports(stage):
+def test_python_imports_the_import_closure_and_tensorflow_only_where_a_network_is_used(stage):
     program = (
         f"import sys, stages.{stage}\n"
-        "print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)))"
+        "print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)))\n"
+        "print({'tensorflow', 'keras'} <= set(sys.modules))"
     )
-    files = {Path(file) for file in run(ROOT, "python", "-c", program).stdout.split()}
+    printed = run(ROOT, "python", "-c", program).stdout.split()
+    assert printed.pop() == str(stage in ("train", "evaluate"))
+    files = {Path(file) for file in printed}
     own = {path for path in files if path.is_relative_to(ROOT) and ".venv" not in path.parts}
     assert {path.relative_to(ROOT).as_posix() for path in own} == closure("stages", stage)
+
+
+def test_the_key_of_a_training_covers_what_the_graph_tracks_for_train():
+    assert set(decisive.DEPENDENCIES) == set(GRAPH["train"]["deps"])
+    assert set(decisive.PINS) == pin_groups("train")
 
 
 def imported_by(path: Path) -> set[str]:
@@ -152,7 +162,8 @@ def test_a_stage_needs_only_what_it_declares_and_writes_only_what_it_declares(
 ):
     folder = only_declared(stage, reproduced, tmp_path)
     before = files_below(folder, *OWN)
-    result = run(folder, *GRAPH[stage]["cmd"].split())
+    forking = {"PATH": f"{fork_server.programs()}:{PATH}"}
+    result = run(folder, *GRAPH[stage]["cmd"].split(), **forking)
     assert result.returncode == 0, result.stderr
     assert files_below(folder, *OWN) - before == outs(stage)
     for out in outs(stage):
@@ -206,10 +217,8 @@ def test_a_stage_refuses_other_versions_than_each_group_that_it_tracks(stage, pr
     module.main()
 
 
-@pytest.mark.parametrize(
-    ("stage", "loads"), [("fetch", False), ("preprocess", False), ("plot", False), ("train", True)]
-)
-def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, loads, project):
+@pytest.mark.parametrize("stage", ["fetch", "preprocess", "plot"])
+def test_tensorflow_is_not_loaded_while_a_stage_without_a_network_runs(stage, project):
     program = (
         "import runpy, sys\n"
         f"try: runpy.run_module('stages.{stage}', run_name='__main__')\n"
@@ -217,7 +226,7 @@ def test_tensorflow_is_loaded_where_a_network_is_used_and_nowhere_else(stage, lo
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     result = run(project, "python", "-c", program)
-    assert result.stdout.splitlines()[-1] == str(loads), result.stderr
+    assert result.stdout.splitlines()[-1] == "False", result.stderr
 
 
 # To count the operations of each network, and in the workers of a sweep.

@@ -8,10 +8,10 @@ import pytest
 from conftest import pixels
 from sklearn.preprocessing import StandardScaler
 
-from fmnist.stage.command import InputError
 from fmnist.preprocess import idx
 from fmnist.preprocess.normalization import Normalization, normalization
 from fmnist.preprocess.split import split
+from fmnist.stage.command import InputError
 
 IMAGES, LABELS = pixels(30, seed=0)
 

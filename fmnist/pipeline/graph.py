@@ -24,33 +24,15 @@ def check(folder: Path = Path()) -> list[str]:
     """Return a line for each fault: what is missing, and where to add it."""
     stages = yaml_file.load(folder / "dvc.yaml")["stages"]
     written = TABLES.union(*map(outputs, stages.values()))
-    faults = [
-        fault
-        for name, stage in stages.items()
-        for fault in _code_faults(folder, name, stage, written)
-    ]
-    tracked = {
-        key.partition(".${")[0]: name
-        for name, stage in stages.items()
-        for key in stage.get("params", [])
-        if isinstance(key, str)
-    }
-    sections = yaml_file.load(folder / parameters.PATH).keys() - UNTRACKED
-    faults += [
-        f"{parameters.PATH}: {section}: no stage tracks it: add it to the params of the stage that"
-        " reads it in dvc.yaml"
-        for section in sorted(sections - tracked.keys())
-    ]
-    faults += [
-        f"{parameters.PATH}: {section}: missing section: add it, or remove it from the params of"
-        f" {tracked[section]} in dvc.yaml"
-        for section in sorted(tracked.keys() - sections)
-    ]
-    faults += [
-        f"{path}: no stage declares it: add it to the {kind} of its stage in dvc.yaml"
-        for kind in ("metrics", "plots")
-        for path in sorted(_files(folder, kind) - written)
-    ]
+    faults: list[str] = []
+    for name, stage in stages.items():
+        faults += _code_faults(folder, name, stage, written)
+    faults += _section_faults(folder, stages)
+    for kind in ("metrics", "plots"):
+        faults += [
+            f"{path}: no stage declares it: add it to the {kind} of its stage in dvc.yaml"
+            for path in sorted(_files(folder, kind) - written)
+        ]
     return faults
 
 
@@ -93,6 +75,27 @@ def _code_faults(
         yield (
             f"{file}: in a dependency of {name} but {name} does not import it: import it, or move"
             " it"
+        )
+
+
+def _section_faults(folder: Path, stages: dict[str, Any]) -> Iterator[str]:
+    """Compare the sections of params.yaml with those that stages track."""
+    tracked = {
+        key.partition(".${")[0]: name
+        for name, stage in stages.items()
+        for key in stage.get("params", [])
+        if isinstance(key, str)
+    }
+    sections = yaml_file.load(folder / parameters.PATH).keys() - UNTRACKED
+    for section in sorted(sections - tracked.keys()):
+        yield (
+            f"{parameters.PATH}: {section}: no stage tracks it: add it to the params of the stage"
+            " that reads it in dvc.yaml"
+        )
+    for section in sorted(tracked.keys() - sections):
+        yield (
+            f"{parameters.PATH}: {section}: missing section: add it, or remove it from the params"
+            f" of {tracked[section]} in dvc.yaml"
         )
 
 
