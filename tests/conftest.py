@@ -23,15 +23,12 @@ import fork_server
 import numpy as np
 import pytest
 import yaml
-from dvc.repo import Repo
 
-from fmnist.network import tensorflow_contract
 from fmnist.dataset.images import Images
 from fmnist.preprocess import idx
 from fmnist.stage import command, dotted, yaml_file
 from fmnist.train.recipe import Recipe
 
-tensorflow_contract.apply(threads=2)
 # A shell ignores SIGINT in its background, and what tests start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -146,6 +143,7 @@ def make_small(folder: Path, mirror: Path) -> Path:
     values["preprocess"]["validation_size"] = 13
     for recipe in values["recipes"].values():
         recipe["epochs"] = 3
+    values["plot"] |= {"mistakes": 3, "training_images": 5}
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     return folder
 
@@ -239,16 +237,22 @@ def _captured() -> Iterator[list[str]]:
                 streams.append(file.read())
 
 
+def forking() -> dict[str, str]:
+    """Return the environment in which stages run in the fork server."""
+    return {"PATH": f"{fork_server.programs()}:{PATH}"}
+
+
 def dvc(folder: Path, *arguments: str, **environment: str) -> str:
     """Run DVC, which must succeed; return what it prints. Stages run in the fork server."""
-    forking = {"PATH": f"{fork_server.programs()}:{PATH}"}
-    result = run(folder, "dvc", *arguments, **forking | environment)
+    result = run(folder, "dvc", *arguments, **forking() | environment)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
 def dvc_status(folder: Path) -> dict[str, list]:
     """Return what `dvc status --json` prints, by DVC in this process."""
+    from dvc.repo import Repo  # a second, which the process that hands out tests need not spend
+
     with contextlib.chdir(folder), Repo() as repo:  # which names stages from the current folder
         return repo.status()
 
@@ -278,6 +282,17 @@ class Sprung:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option with which `make check` leaves out what trains."""
     parser.addoption("--no-runs", action="store_true", help="leave out what runs the pipeline")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start TensorFlow where tests run, and beside it the fork server that all of them share."""
+    runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses")
+    if not hasattr(config, "workerinput") and not config.getoption("--no-runs"):
+        fork_server.start()
+    if runs_tests:
+        from fmnist.network import tensorflow_contract  # seconds
+
+        tensorflow_contract.apply(threads=2)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

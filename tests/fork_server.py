@@ -8,7 +8,6 @@ kills, of the environment and of whole processes use the real ``python``.
 
 import atexit
 import contextlib
-import functools
 import json
 import os
 import runpy
@@ -18,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 PACKAGES = (
@@ -40,9 +40,8 @@ sys.exit(int(server.makefile().readline() or 1))
 """
 
 
-@functools.cache
-def programs() -> Path:
-    """Start a server, which ends with this process; return the folder with its ``python``."""
+def start() -> None:
+    """Start a server, which ends with this process; this process' children find it too."""
     folder = Path(tempfile.mkdtemp(prefix="fork-server-"))
     atexit.register(shutil.rmtree, folder)
     address, python = str(folder / "socket"), folder / "bin" / "python"
@@ -53,11 +52,19 @@ def programs() -> Path:
         [sys.executable, __file__, address],
         cwd=Path(__file__).parent.parent,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
-        stdout=subprocess.PIPE,
     )
     atexit.register(server.kill)
-    assert server.stdout.readline() == b"ready\n"
-    return python.parent
+    os.environ["FORK_SERVER"] = str(folder)
+
+
+def programs() -> Path:
+    """Return the folder with a ``python`` that asks the server, once that is ready."""
+    folder = Path(os.environ["FORK_SERVER"])
+    deadline = time.monotonic() + 60
+    while not (folder / "socket").exists():
+        assert time.monotonic() < deadline, "the fork server did not start"
+        time.sleep(0.05)
+    return folder / "bin"
 
 
 def main(address: str) -> None:
@@ -73,10 +80,10 @@ def main(address: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address)
+        server.bind(f"{address}.part")
         server.listen()
+        Path(f"{address}.part").rename(address)
         server.settimeout(1)
-        print("ready", flush=True)
         while os.getppid() == parent:
             with contextlib.suppress(TimeoutError):
                 connection, _ = server.accept()

@@ -12,16 +12,14 @@ from fmnist.train.checkpoint import Checkpoint, decode, encode
 from fmnist.train.saving import save
 from fmnist.train.training import Training
 
-MOMENTUM = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": True}
 COSINE = {"name": "cosine_decay", "warmup_epochs": 0.5, "alpha": 0.1}
 TRAININGS = {
-    "mlp": recipe("mlp", optimizer=MOMENTUM, schedule=COSINE, network={"dropout": 0.3}),
-    "cnn": recipe(
+    "mlp": recipe("mlp", optimizer=ADAM, schedule=COSINE, network={"dropout": 0.3}),
+    "cnn": recipe(  # SGD with momentum
         "cnn",
         network={"filters": [4], "residual_blocks": [1], "units": [8], "dropout": 0.3},
         augmentation={"flip": True, "shift": 2, "erase": 8},
     ),
-    "adam": recipe("mlp", optimizer=ADAM, epochs=2),
 }
 
 

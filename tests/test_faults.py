@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import Sprung, dvc, run, set_value, start
+from conftest import Sprung, dvc, forking, run, set_value, start
 
 slow = pytest.mark.slow
 
@@ -126,7 +126,7 @@ def test_a_training_that_dvc_could_not_record_is_recorded_without_another(projec
     cache, aside = project / ".dvc" / "cache", project / "aside"
     cache.rename(aside)
     cache.touch()  # nothing can be put below a file
-    result = run(project, "dvc", "repro", "--single-item", "train")
+    result = run(project, "dvc", "repro", "--single-item", "train", **forking())
     assert result.returncode == 255
     assert "failed to reproduce 'train'" in result.stderr
     trained = (project / "models" / "model.keras").read_bytes()

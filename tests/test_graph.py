@@ -7,10 +7,9 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
-import fork_server
 import pytest
 import yaml
-from conftest import GRAPH, PATH, ROOT, STAGES, copy_project, files_below, pin_groups, run
+from conftest import GRAPH, ROOT, STAGES, copy_project, files_below, forking, pin_groups, run
 
 from fmnist.pipeline.graph import import_closure
 from fmnist.stage import dotted
@@ -162,8 +161,7 @@ def test_a_stage_needs_only_what_it_declares_and_writes_only_what_it_declares(
 ):
     folder = only_declared(stage, reproduced, tmp_path)
     before = files_below(folder, *OWN)
-    forking = {"PATH": f"{fork_server.programs()}:{PATH}"}
-    result = run(folder, *GRAPH[stage]["cmd"].split(), **forking)
+    result = run(folder, *GRAPH[stage]["cmd"].split(), **forking())
     assert result.returncode == 0, result.stderr
     assert files_below(folder, *OWN) - before == outs(stage)
     for out in outs(stage):

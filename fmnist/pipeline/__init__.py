@@ -1,4 +1,4 @@
 """The pipeline seen from outside: its graph, its lock file, DVC's commands and the machine.
 
-Only commands use it.
+Commands and benchmarks use it; no stage does.
 """

@@ -1,4 +1,4 @@
 """Committed versions of the project: a checkout of one, its seeds, and how two of them compare.
 
-Only commands use it.
+Commands and benchmarks use it; no stage does.
 """
