@@ -6,16 +6,12 @@ Exit code   0, or 2 if there is no such trial
 """
 
 import argparse
-import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-
-from fmnist.stage import command, dotted, files, parameters, yaml_file
+from fmnist.pipeline import parameters_file
+from fmnist.stage import command, parameters, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.sweeps import trials
 from fmnist.sweeps.space import SEED, Sweep
@@ -46,7 +42,7 @@ def main() -> None:
             file=sys.stderr,
         )
     recipe = sweep.space.recipe
-    write(
+    parameters_file.change(
         {
             f"train.{SEED}" if name == SEED else f"recipes.{recipe}.{name}": value
             for name, value in values.items()
@@ -75,32 +71,6 @@ def _key(sweep: Sweep) -> str | None:
         return training_key(sweep.decisive)
     except FileNotFoundError:
         return None
-
-
-def write(changes: dict[str, Any], path: Path = parameters.PATH) -> None:
-    """Change parameters, named by their dotted keys; leave everything else as it is."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 1000
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(
-        type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
-    )  # ruamel would write nothing
-    everything = yaml.load(path.read_text(encoding="utf-8"))
-    for name, value in changes.items():
-        if dotted.get(everything, name) != value:
-            dotted.put(everything, name, _in_brackets(value))
-    text = io.StringIO()
-    yaml.dump(everything, text)
-    files.write_text(path, text.getvalue())
-
-
-def _in_brackets(value: Any) -> Any:
-    """Return a list in the style of params.yaml, on one line."""
-    if isinstance(value, list):
-        value = CommentedSeq(value)
-        value.fa.set_flow_style()
-    return value
 
 
 if __name__ == "__main__":

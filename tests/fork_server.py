@@ -21,8 +21,17 @@ import time
 from pathlib import Path
 
 PACKAGES = (
-    *("PIL.PngImagePlugin", "keras", "matplotlib.backends.backend_agg", "matplotlib.figure"),
-    *("numpy", "pandas", "pydantic", "requests", "ruamel.yaml", "sklearn.metrics", "tqdm"),
+    *("fmnist.network", "keras", "matplotlib.backends.backend_agg", "matplotlib.figure"),
+    *(
+        "PIL.PngImagePlugin",
+        "numpy",
+        "pandas",
+        "pydantic",
+        "requests",
+        "ruamel.yaml",
+        "sklearn.metrics",
+        "tqdm",
+    ),
 )
 
 # Sends its arguments, folder, environment and streams; exits as the stage does.

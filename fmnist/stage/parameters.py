@@ -72,7 +72,7 @@ def _describe(fault: dict[str, Any], section: Any, key: str) -> str:
         case "value_error":  # a rule between keys, which says itself what it found
             where = f"{'.'.join(keys)}: " if keys else ""
             return f"{where}expected {context['error']}"
-        case "model_type" | "model_attributes_type":
+        case "model_type" | "model_attributes_type" | "dict_type":
             expected = "to be a mapping"
         case _:
             expected = re.sub(r"^\w+ should ", "to ", fault["msg"])
