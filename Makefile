@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A variable that was given to make, not one that happens to be in the environment.
 option = $(if $(filter command,$(origin $1)),$2 '$($1)')
 # On all cores, with the name of each test on a terminal.
-PYTEST = python -m pytest --numprocesses auto --dist loadgroup $(if $(MAKE_TERMOUT),--verbose)
+PYTEST = python -m pytest --numprocesses auto --dist loadfile $(if $(MAKE_TERMOUT),--verbose)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

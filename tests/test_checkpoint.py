@@ -19,6 +19,7 @@ TRAININGS = {
         "cnn",
         network={"filters": [4], "residual_blocks": [1], "units": [8], "dropout": 0.3},
         augmentation={"flip": True, "shift": 2, "erase": 8},
+        epochs=2,
     ),
 }
 

@@ -200,6 +200,8 @@ def test_a_real_run_executes_just_what_is_affected_for_every_value(key, project,
 
 def test_a_recipe_comes_back_from_the_run_cache_and_another_ones_edit_is_not_seen(project):
     first = (project / "dvc.lock").read_bytes()
+    set_value(project, "recipes.cnn.network.filters", [4])
+    set_value(project, "recipes.cnn.network.residual_blocks", [0])
     set_value(project, "train.recipe", "cnn")
     assert reproduce(project)[0] == "train"
     set_value(project, "recipes.mlp.epochs", 1)

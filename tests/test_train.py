@@ -37,19 +37,14 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
     assert len({tuple(order) for order in orders}) == 4
 
 
-# In one process, for one set of networks.
-with_networks = pytest.mark.xdist_group("networks")
-
-
 @pytest.fixture(scope="module")
 def networks() -> list[Training]:
     """Trainings of a cnn with dropout: two with the seed 0 and one with the seed 1."""
-    network = {"filters": [8, 8], "residual_blocks": [0, 1], "units": [8], "dropout": 0.3}
+    network = {"filters": [4], "residual_blocks": [1], "units": [8], "dropout": 0.3}
     chosen = recipe("cnn", network=network, epochs=2)
     return [trained(chosen, seed) for seed in (0, 0, 1)]
 
 
-@with_networks
 def test_the_seed_decides_all_and_is_not_dropped_when_zero(networks):
     digests = [
         b"".join(weights.tobytes() for weights in training.model.get_weights())
@@ -185,7 +180,6 @@ def test_stages_halve_and_residual_blocks_add():
     assert model.count_params() == convolutions + normalizations + (7 * 7 * 8 + 1) * 5 + 6 * 10
 
 
-@with_networks
 def test_a_saved_network_loads_with_plain_keras_and_can_be_trained_further(networks, tmp_path):
     save(networks[0].model, tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
@@ -195,7 +189,6 @@ def test_a_saved_network_loads_with_plain_keras_and_can_be_trained_further(netwo
     loaded.fit(TRAIN.images, TRAIN.labels, verbose=0)
 
 
-@with_networks
 def test_equal_networks_are_saved_as_equal_bytes_without_a_date_or_an_address(networks, tmp_path):
     for name, training in zip("ab", networks, strict=False):
         save(training.model, tmp_path / name)
