@@ -29,8 +29,8 @@ STATIC_TESTS := $(addprefix tests/test_, check.py documents.py graph.py paramete
 verify: install ## rebuild a commit from nothing and compare with its dvc.lock (REV=HEAD STAGE=)
 	python -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)
 
-emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell)
-	python -m commands.emulate $(call option,PROCESSOR,--processor)
+emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell RECIPE=all)
+	python -m commands.emulate $(call option,PROCESSOR,--processor) $(call option,RECIPE,--recipe)
 
 seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 FIRST=42 RECIPE=the chosen one)
 	python -m commands.seeds $(call option,N,--count) $(call option,FIRST,--first) \

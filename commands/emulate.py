@@ -41,6 +41,7 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.emulate")
     parser.add_argument("--processor", default="Haswell", help="of QEMU (default: %(default)s)")
+    parser.add_argument("--recipe", help="default: all")
     parser.add_argument("--images", type=int, default=2300, help="to train and validate with")
     arguments = parser.parse_args()
     first_core = str(min(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else "0"
@@ -66,8 +67,12 @@ def main() -> int:
         mirror.mkdir()
         write_first(arguments.images, mirror)
         committed = Checkout.clone(Path(folder, "committed"), "HEAD")
-        recipes = list(yaml_file.load(committed.folder / parameters.PATH)["recipes"])
-        runs = list(product(recipes, machines))
+        known = list(yaml_file.load(committed.folder / parameters.PATH)["recipes"])
+        if arguments.recipe not in (None, *known):
+            raise InputError(
+                f"--recipe: expected one of {', '.join(known)}, found {arguments.recipe!r}"
+            )
+        runs = list(product([arguments.recipe] if arguments.recipe else known, machines))
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(
                 lambda run: _run(Path(folder, " on ".join(run)), mirror, run[0], machines[run[1]]),

@@ -88,12 +88,12 @@ def test_a_hostile_environment_changes_no_byte_of_a_convolutional_network(
 @pytest.mark.slow
 def test_other_machines_write_the_same_bytes(project):
     commit(project)
-    result = run(project, "python", "-m", "commands.emulate")
+    # One recipe, with convolutions and matrix products, because an emulated process takes minutes.
+    result = run(project, "python", "-m", "commands.emulate", "--recipe", "cnn")
     assert result.returncode == 0, result.stdout + result.stderr
     left_out = re.findall("^left out: (.+?): (.+)$", result.stdout, flags=re.MULTILINE)
     for machine in {"one core", "another user", "emulated Haswell"} - set(dict(left_out)):
-        for recipe in RECIPES:
-            assert f"{recipe} on {machine}: 23 artifacts identical\n" in result.stdout
+        assert f"cnn on {machine}: 23 artifacts identical\n" in result.stdout
     if left_out:
         pytest.skip(f"the others wrote the same, but {left_out} are left out")
 
