@@ -109,7 +109,7 @@ def pin_groups(stage: str) -> set[str]:
 def set_value(folder: Path, key: str, value: object) -> None:
     """Set the dotted ``key`` in a project's params.yaml."""
     path = folder / "params.yaml"
-    values = yaml_file.load(path)
+    values = yaml.load(path.read_text(), yaml.CSafeLoader)  # ten times as fast as `yaml_file.load`
     dotted.put(values, key, value)
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 

@@ -70,6 +70,7 @@ def lock_of_a_hostile_run(folder: Path, mirror: Path, recipe: str) -> bytes:
     return (project / "dvc.lock").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_hostile_environment_changes_no_byte(reproduced, tmp_path, mirror):
     expected = (reproduced / "dvc.lock").read_bytes()
     assert lock_of_a_hostile_run(tmp_path, mirror, "mlp") == expected

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import Sprung, dvc, forking, run, set_value, start
 
-slow = pytest.mark.slow
+pytestmark = pytest.mark.slow
 
 
 def artifacts(project: Path) -> dict[str, str]:
@@ -70,9 +70,9 @@ def disk(reproduced, tmp_path) -> Iterator[Disk]:
     [
         ("fetch", 8192, "data/raw/train-images-idx3-ubyte"),
         ("preprocess", 8192, "data/prepared/train.npz"),
-        pytest.param("train", 8192, ".checkpoints/", marks=slow),
-        pytest.param("evaluate", 0, "data/predictions.npz", marks=slow),
-        pytest.param("plot", 61440, "plots/predictions.png", marks=slow),
+        ("train", 8192, ".checkpoints/"),
+        ("evaluate", 0, "data/predictions.npz"),
+        ("plot", 61440, "plots/predictions.png"),
     ],
 )
 def test_a_full_disk_fails_with_its_file_and_harms_nothing(disk, stage, spare, file):
@@ -142,9 +142,9 @@ def test_a_training_that_dvc_could_not_record_is_recorded_without_another(projec
     [
         ("fetch", "data/raw/train-images-idx3-ubyte"),
         ("preprocess", "data/prepared/train.npz"),
-        pytest.param("train", ".checkpoints", marks=slow),
-        pytest.param("evaluate", "data/predictions.npz", marks=slow),
-        pytest.param("plot", "plots/accuracy.png", marks=slow),
+        ("train", ".checkpoints"),
+        ("evaluate", "data/predictions.npz"),
+        ("plot", "plots/accuracy.png"),
     ],
 )
 def test_each_stage_fails_with_the_file_that_it_cannot_write(read_only, project, stage, file):
@@ -194,7 +194,6 @@ def test_dvc_names_what_it_cannot_write_and_resumes_once_it_can(read_only, proje
     assert "up to date" in dvc(project, "status", "preprocess")
 
 
-@slow
 def test_a_second_reproduction_at_the_same_time_names_the_process_of_the_first(project, tmp_path):
     set_value(project, "train.seed", 7)
     alone = Path(shutil.copytree(project, tmp_path / "alone", symlinks=True))
@@ -217,7 +216,6 @@ def test_a_second_reproduction_at_the_same_time_names_the_process_of_the_first(p
     assert "up to date" in dvc(project, "status")
 
 
-@slow
 @pytest.mark.parametrize(
     ("stage", "file"),
     [
@@ -246,7 +244,6 @@ def test_a_stage_refuses_objects_in_an_npz_file_without_running_them(
     assert Path("sprung").exists()
 
 
-@slow
 def test_a_stage_refuses_a_network_that_carries_code_without_running_it(project):
     path, sprung = project / "models" / "model.keras", project / "sprung"
     trap = eval(f"lambda images: (__import__('os').mkdir({str(sprung)!r}), images)[1]")

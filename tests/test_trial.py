@@ -16,11 +16,6 @@ MLP = {
     "optimizer": {"momentum": 0.9},
     "schedule": {"name": "cosine_decay", "warmup_epochs": 0.5, "alpha": 0.0},
 }
-CNN = {
-    "network": {"filters": [4], "residual_blocks": [1]},
-    "augmentation": {"flip": True, "shift": 1, "erase": 4},
-    "epochs": 2,
-}
 
 
 def train(name: str, changes: dict, until: int, state: bytes | None = None) -> Outcome:
@@ -56,11 +51,6 @@ def test_a_trial_in_parts_is_what_the_stage_trains_in_one_go(expected, paused):
     assert (third.history, third.scores) == (history, scores)
     assert third.scores["epoch"] == 3
     assert third.state is None
-
-
-def test_a_trial_of_a_cnn_is_what_the_stage_trains():
-    whole = train("cnn", CNN, TO_THE_END)
-    assert (whole.history, whole.scores) == trained_by_the_stage("cnn", CNN)
 
 
 def test_a_state_that_a_power_cut_has_damaged_costs_time_and_no_result(expected, paused):
