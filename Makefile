@@ -22,9 +22,13 @@ check: install ## check style, graph, parameters and documents; half a minute, t
 	ruff check .
 	ruff format --check .
 	python -m commands.check
-	python -m pytest --quiet --no-runs -m "not slow" $(STATIC_TESTS)
+	@python -m pytest --quiet --no-runs --tb=no -rN -m "not slow" $(STATIC_TESTS)
+	@echo "Nothing is missing"
 STATIC_TESTS := $(addprefix tests/test_, check.py documents.py graph.py parameters.py pins.py schemas.py \
-  workflows.py reruns.py::test_every_value_of_params_yaml_has_an_entry_here)
+  workflows.py reruns.py::test_every_value_of_params_yaml_has_an_entry_here \
+  reruns.py::test_every_change_here_is_valid epoch.py::test_every_key_of_a_recipe_is_on_in_a_case \
+  plot.py::test_every_plot_is_in_the_stage_the_graph_the_tests_and_the_documents \
+  stages.py::test_every_metric_is_listed_here)
 
 verify: install ## rebuild a commit from nothing and compare with its dvc.lock (REV=HEAD STAGE=)
 	python -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)

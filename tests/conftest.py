@@ -27,6 +27,7 @@ import yaml
 from fmnist.dataset.images import Images
 from fmnist.preprocess import idx
 from fmnist.stage import command, dotted, yaml_file
+from fmnist.stage.parameters import Schema
 from fmnist.train.recipe import Recipe
 
 # A shell ignores SIGINT in its background, and what tests start and interrupt would inherit that.
@@ -82,6 +83,27 @@ def recipe(name: str, **changes: object) -> Recipe:
 
 
 ADAM = {"name": "adam", "learning_rate": 0.001, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-4}
+
+
+def schema_fields(schema: type[Schema]) -> Iterator[tuple[str, dict]]:
+    """Yield the dotted key and the JSON schema of each field that is no mapping.
+
+    The items of a list and the members of a union follow, with the same key. Keys leave out the
+    names of recipes: ``recipes.network.dropout``.
+    """
+    top = schema.model_json_schema()
+    waiting = [("", top)]
+    while waiting:
+        key, node = waiting.pop()
+        if "$ref" in node:
+            node = top["$defs"][node["$ref"].rpartition("/")[2]]
+        if node.get("type") not in (None, "object"):
+            yield key, node
+        for name, field in node.get("properties", {}).items():
+            waiting.append((f"{key}.{name}" if key else name, field))
+        inner = [node.get("items"), node.get("additionalProperties")]
+        inner += [*node.get("anyOf", []), *node.get("oneOf", [])]
+        waiting += [(key, other) for other in inner if isinstance(other, dict)]
 
 
 # The graph
@@ -299,6 +321,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what runs the pipeline, if asked to."""
     if config.getoption("--no-runs"):
         items[:] = [item for item in items if "mirror" not in item.fixturenames]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """End a failing `make check` with what is left to do: the message of each failed test."""
+    reports = [
+        report for kind in ("failed", "error") for report in terminalreporter.getreports(kind)
+    ]
+    if reports and config.getoption("--no-runs"):
+        terminalreporter.section("to do (`python -m pytest <test>` shows more)")
+        for report in reports:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = crash.message if crash else str(report.longrepr)
+            terminalreporter.line(f"{report.nodeid}:")
+            # Without Python's name of the error, and the condition after a message of our own.
+            message = message.removeprefix("AssertionError: ").removeprefix("Failed: ")
+            for line in message.partition("\nassert ")[0].splitlines():
+                terminalreporter.line(f"    {line.removeprefix('  ')}")
 
 
 @pytest.fixture

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import GRAPH, REAL, ROOT, STAGES, make_targets, run
 from dvc.repo import Repo
 
-from fmnist.pipeline import lock_file
+from fmnist.dataset.classes import CLASSES
+from fmnist.evaluate.metrics import measure
+from fmnist.pipeline import graph, lock_file
 from fmnist.stage import dotted, yaml_file
 from fmnist.versions import seeds
 
@@ -19,6 +23,7 @@ PAGES = [
     *("README.md", "CONTRIBUTING.md", "data/README.md"),
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
+OUTPUTS = {path for stage in GRAPH.values() for path in graph.outputs(stage)}
 
 
 def test_the_table_of_stages_is_that_of_dvc_yaml():
@@ -83,10 +88,18 @@ numpy.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
 def test_every_metric_is_defined():
-    test = json.loads((ROOT / "metrics" / "test.json").read_text())
     page = (ROOT / "docs" / "metrics.md").read_text()
-    for name in test:
-        assert f"`{name}" in page, name
+    table = page.partition("| metric |")[2].partition("\n\n")[0]
+    first_cells = re.findall(r"^\| (.+?) \|", table, flags=re.MULTILINE)
+    defined = set(re.findall(r"`(.+?)`", " ".join(first_cells)))
+    figures = measure(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
+    measured = {
+        ".".join("<name>" if part in CLASSES else part for part in key.split("."))
+        for key in dotted.leaves(figures)
+    } | {"flip.…"}
+    faults = [f"add a row for `{key}`" for key in sorted(measured - defined)]
+    faults += [f"remove `{key}`, which is not measured" for key in sorted(defined - measured)]
+    assert not faults, "\n".join(f"docs/metrics.md: {fault}" for fault in faults)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -94,7 +107,9 @@ def test_every_linked_file_and_section_exists(page):
     path = ROOT / page
     for link, section in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", path.read_text()):
         linked = path.parent / link if link else path
-        assert linked.exists(), link
+        output = os.path.relpath(linked, ROOT)
+        advice = "run `make repro`, which makes it" if output in OUTPUTS else "correct the link"
+        assert linked.exists(), f"{page} links to {output}, which does not exist: {advice}"
         if section:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
             anchors = [re.sub(r"[^\w -]", "", heading.lower()) for heading in headings]

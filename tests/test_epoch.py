@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ADAM, TRAIN, VALIDATION, recipe
+from conftest import ADAM, TRAIN, VALIDATION, recipe, schema_fields
 from tensorflow.python.eager import context
 
 from fmnist.network.prediction import Predictor
+from fmnist.stage import dotted
 from fmnist.train import architecture, optimizer, randomness
 from fmnist.train.epoch import compile_epoch
 from fmnist.train.recipe import Recipe
@@ -96,17 +97,39 @@ CNN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("mlp", {}),
-        ("mlp", SHORT),
-        ("mlp", COSINE),
-        ("mlp", {"jit_compile": False, **COSINE}),
-        ("cnn", CNN | COSINE),
-    ],
-    ids=str,
-)
+WAYS = [
+    ("mlp", {}),
+    ("mlp", SHORT),
+    ("mlp", COSINE),
+    ("mlp", {"jit_compile": False, **COSINE}),
+    ("cnn", CNN | COSINE),
+]
+UPDATES = [
+    {"optimizer": {"momentum": 0.9}},
+    {"optimizer": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.5}},
+    {"label_smoothing": 0.3},
+    {"network": {"dropout": 0.3}},
+    {"optimizer": ADAM},
+]
+
+
+def test_every_key_of_a_recipe_is_on_in_a_case():
+    cases = [getattr(way, "values", way) for way in WAYS]  # the values of a `pytest.param`
+    cases += [("mlp", case if isinstance(case, dict) else case.values[0]) for case in UPDATES]
+    on = {
+        key
+        for name, changes in cases
+        for key, value in dotted.leaves(recipe(name, **changes).model_dump()).items()
+        if value
+    }
+    keys = {key for key, _ in schema_fields(Recipe) if not key.startswith("augmentation")}
+    assert keys <= on, (
+        "tests/test_epoch.py: add a case to UPDATES, or for a cnn to WAYS, that turns on"
+        f" {', '.join(sorted(keys - on))}"
+    )
+
+
+@pytest.mark.parametrize(("name", "changes"), WAYS, ids=str)
 def test_weights_and_history_agree_with_keras_fit_after_every_epoch(name, changes):
     check_like_keras_fit(recipe(name, **changes))
 
@@ -117,17 +140,7 @@ def plain() -> list[dict[str, float]]:
     return list(training.epochs())
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"optimizer": {"momentum": 0.9}},
-        {"optimizer": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.5}},
-        {"label_smoothing": 0.3},
-        {"network": {"dropout": 0.3}},
-        {"optimizer": ADAM},
-    ],
-    ids=lambda changes: str(next(iter(changes.values()))),
-)
+@pytest.mark.parametrize("changes", UPDATES, ids=lambda changes: str(next(iter(changes.values()))))
 def test_what_changes_an_update_agrees_with_keras_fit(changes, plain):
     assert check_like_keras_fit(recipe("mlp", **changes)).history != plain
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ROOT, run, set_value
+from conftest import REAL, ROOT, run, schema_fields, set_value
 
 from fmnist.fetch import Fetch
 from fmnist.stage import parameters, yaml_file
@@ -57,3 +57,21 @@ def test_make_repro_runs_no_stage_when_a_section_of_no_stage_is_invalid(project)
     assert "error: params.yaml: recipes.cnn.epochs: expected to be a valid integer" in result.stderr
     assert "dvc repro" not in result.stdout
     assert (project / "dvc.lock").read_bytes() == before
+
+
+def test_every_value_is_described_in_a_comment():
+    text = (ROOT / "params.yaml").read_text()
+    above_recipes = re.search(r"((?:^#.*\n)+)recipes:", text, flags=re.MULTILINE)[1]
+    faults = []
+    for key in sorted({key for key, _ in schema_fields(Recipe)}):
+        name = key.rpartition(".")[2]
+        # The name of an optimizer or schedule is described by what it allows.
+        if name != "name" and not re.search(rf"\b{name}\b", above_recipes):
+            faults.append(f"recipes: {key}: describe it in the comment above recipes")
+    for section in REAL.keys() - {"recipes"}:
+        lines = re.search(rf"^{section}:\n((?: .*\n)+)", text, flags=re.MULTILINE)[1]
+        for name in REAL[section]:
+            described = rf"^  {name}:.* # |^  # .*\n  {name}:"
+            if not re.search(described, lines, flags=re.MULTILINE):
+                faults.append(f"{section}.{name}: describe it in a comment behind or above it")
+    assert not faults, "\n".join(f"params.yaml: {fault}" for fault in faults)

@@ -1,18 +1,21 @@
 """Pictures and tables."""
 
+import ast
 import io
 import re
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny
+from conftest import GRAPH, ROOT, tiny
 from matplotlib.figure import Figure
 from PIL import Image
 
 from fmnist.dataset.classes import CLASSES, DISPLAY_NAMES
 from fmnist.evaluate.metrics import measure
+from fmnist.pipeline.graph import paths
 from fmnist.plot import canvas, curves, galleries, per_class
 from fmnist.plot.reliability import reliability
 from fmnist.plot.table import table
@@ -49,6 +52,34 @@ def texts(figure: Figure) -> str:
     """Return all that is written in a figure."""
     figure.canvas.draw()
     return "\n".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+
+
+def test_every_plot_is_in_the_stage_the_graph_the_tests_and_the_documents():
+    source = ast.parse((ROOT / "stages" / "plot.py").read_text())
+    drawn = next(
+        node.value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "figures"
+    )
+    outputs = paths(GRAPH["plot"]["plots"])
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| (.*\.png\).*) \|", page, flags=re.MULTILINE)
+    places = {
+        "figures in stages/plot.py": {ast.literal_eval(key) for key in drawn.keys},
+        "plots of the stage plot in dvc.yaml": {Path(path).stem for path in outputs},
+        "FIGURES in tests/test_plot.py": set(FIGURES),
+        "the table of plots in docs/metrics.md": set(
+            re.findall(r"\]\(\.\./plots/(\w+)\.png\)", "\n".join(rows))
+        ),
+    }
+    every = set().union(*places.values())
+    missing = [
+        f"plot {name}: add it to {place}"
+        for name in sorted(every)
+        for place, names in places.items()
+        if name not in names
+    ]
+    assert not missing, "\n".join(missing)
 
 
 @pytest.mark.parametrize("name", FIGURES)

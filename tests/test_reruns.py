@@ -1,5 +1,6 @@
 """A changed parameter reruns exactly the stages that it affects: for every value in params.yaml."""
 
+import copy
 import hashlib
 import re
 import shutil
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import REAL, STAGES, copy_project, dvc, dvc_status, make_small, pixels, set_value
 
+from commands.check import Parameters
 from fmnist.preprocess import idx
-from fmnist.stage import dotted, yaml_file
+from fmnist.stage import dotted, parameters, yaml_file
+from fmnist.stage.command import InputError
 
 PARAMETERS = dotted.leaves(REAL)
 
@@ -89,7 +92,9 @@ NOTHING = {
     "download.retries": 0,
     "download.size_limit": 10**8,
 }
-OTHER_RECIPES = {key for key in PARAMETERS if key.startswith(("recipes.cnn.", "recipes.resnet."))}
+OTHER_RECIPES = {
+    key for key in PARAMETERS if key.startswith("recipes.") and not key.startswith("recipes.mlp.")
+}
 
 
 def change(folder: Path, mirror: Path, key: str) -> None:
@@ -102,11 +107,13 @@ def change(folder: Path, mirror: Path, key: str) -> None:
         (other / name).write_bytes(content)
         set_value(folder, key, hashlib.sha256(content).hexdigest())
         set_value(folder, "download.mirrors", [other.as_uri()])
-    elif key in TOGETHER:
-        for together, value in TOGETHER[key].items():
-            set_value(folder, together, value)
     else:
-        set_value(folder, key, CHANGES[key][0])
+        for together, value in changes(key).items():
+            set_value(folder, together, value)
+
+
+def changes(key: str) -> dict[str, object]:
+    return TOGETHER.get(key, {key: CHANGES[key][0]})
 
 
 def status(folder: Path) -> set[str]:
@@ -115,7 +122,34 @@ def status(folder: Path) -> set[str]:
 
 def test_every_value_of_params_yaml_has_an_entry_here():
     assert len(OTHER_RECIPES) > 20
-    assert CHANGES.keys() | NOTHING.keys() | OTHER_RECIPES == PARAMETERS.keys()
+    entries = CHANGES.keys() | NOTHING.keys() | OTHER_RECIPES
+    faults = [
+        f"tests/test_reruns.py: add a row for {key} to CHANGES (to NOTHING if it changes no result)"
+        for key in PARAMETERS.keys() - entries
+    ]
+    faults += [
+        f"tests/test_reruns.py: remove the row of {key}, which params.yaml does not have"
+        for key in entries - PARAMETERS.keys()
+    ]
+    assert not faults, "\n".join(sorted(faults))
+
+
+def test_every_change_here_is_valid():
+    faults = []
+    for key in CHANGES:
+        if not key.startswith("fetch.sha256."):  # whose values stand for files
+            values = copy.deepcopy(REAL)
+            for together, value in changes(key).items():
+                dotted.put(values, together, value)
+            table = "TOGETHER" if key in TOGETHER else "CHANGES"
+            source = f"tests/test_reruns.py: {table}, row {key}"
+            if values == REAL:
+                faults.append(f"{source}: give it another value than params.yaml has")
+            try:
+                parameters.validate(values, Parameters, source=source)
+            except InputError as error:
+                faults.append(str(error))
+    assert not faults, "\n".join(faults)
 
 
 def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path, mirror):

@@ -1,14 +1,17 @@
 """The schema of params.yaml: every rule broken once, every key missing once."""
 
+import contextlib
 import copy
-import re
+import math
 
 import pytest
-from conftest import ADAM, REAL
+from conftest import ADAM, REAL, recipe, schema_fields
+from pydantic import ValidationError
 
 from commands.check import Parameters
 from fmnist.stage import dotted, parameters
 from fmnist.stage.command import InputError
+from fmnist.train import architecture, optimizer
 
 SHA = "fetch.sha256.train-images-idx3-ubyte"
 MLP, CNN = "recipes.mlp", "recipes.cnn"
@@ -128,6 +131,20 @@ RULES = [
     ("plot.training_images", 101, "expected to be less than or equal to 100, found 101"),
     ("recipes", [], "recipes: expected to be a "),
 ]
+# Each bound of a field: its name in a JSON schema, and as an argument of `Field`.
+BOUNDS = {
+    "minimum": "ge",
+    "exclusiveMinimum": "gt",
+    "maximum": "le",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+}
+LARGE = {"integer": 10, "number": 1e6}  # for a field without an upper bound
 
 
 def changed(key: str, value: object) -> dict:
@@ -150,20 +167,105 @@ def test_the_committed_values_are_valid():
 
 @pytest.mark.parametrize(("key", "value", "message"), RULES, ids=[f"{r[0]}={r[1]}" for r in RULES])
 def test_a_broken_rule_is_reported_in_one_line_with_its_key(key, value, message):
-    lines = [line for line in refusal(changed(key, value)).splitlines() if message in line]
-    assert len(lines) == 1
+    refused = refusal(changed(key, value))
+    lines = [line for line in refused.splitlines() if message in line]
+    assert len(lines) == 1, (
+        f"tests/test_schemas.py: RULES, row of {key}: expected one line with {message!r}, found:\n"
+        + refused
+    )
     location = lines[0].removeprefix("params.yaml: ").split(": ")[0]
     # A rule between two keys is reported at the mapping that holds both.
     assert f"{key}.".startswith(f"{location}.") or location.startswith(f"{key}.")
 
 
-def test_every_leaf_has_a_rule_that_was_broken():
-    tried = {key for key, *_ in RULES}
-    shas = {key for key in dotted.leaves(REAL) if key.startswith("fetch.sha256.")}
-    # cnn repeats mlp's values where it uses the same schema, and mlp cnn's.
-    bare = {re.sub(r"^recipes\.\w+\.", "", key) for key in tried}
-    for key in dotted.leaves(REAL).keys() - shas:
-        assert key in tried or re.sub(r"^recipes\.\w+\.", "", key) in bare, key
+def broken() -> set[tuple]:
+    """Return the fields that `RULES` break: their keys, alone and with each bound of a refusal."""
+    names = {part for key, _ in schema_fields(Parameters) for part in key.split(".")}
+    faults: list[dict] = []
+    for key, value, _ in RULES:
+        try:
+            Parameters.model_validate(changed(key, value))
+        except ValidationError as error:
+            faults += error.errors()
+    found: set[tuple] = set()
+    for fault in faults:
+        details = fault.get("ctx", {})
+        parts = [part for part in fault["loc"] if part in names]  # no recipe, no tag of a union
+        if "discriminator" in details:
+            parts.append(details["discriminator"].strip("'"))
+        key = ".".join(parts)
+        found |= {(key,), *((key, *bound) for bound in details.items())}
+    return found
+
+
+def test_every_field_and_each_of_its_bounds_is_broken_by_a_row():
+    rules: set[tuple] = set()
+    for key, node in schema_fields(Parameters):
+        if key == SHA or not key.startswith("fetch.sha256."):  # which all have the same rule
+            bounds = {(key, BOUNDS[name], node[name]) for name in BOUNDS.keys() & node}
+            rules |= bounds or {(key,)}
+    missing = rules - broken()
+    assert not missing, "\n".join(
+        f"tests/test_schemas.py: add a row to RULES: {key}, a value that breaks"
+        f" {'='.join(map(str, bound)) or 'its type'}"
+        for key, *bound in sorted(missing, key=str)
+    )
+
+
+def values(node: dict) -> list:
+    """Return what to try of a field: every choice, or the ends of its range and of its length."""
+    if "anyOf" in node:
+        return [value for member in node["anyOf"] for value in values(member)]
+    if "enum" in node:
+        return node["enum"]
+    match node.get("type"):
+        case "boolean":
+            return [False, True]
+        case "null":
+            return [None]
+        case "integer" | "number" as kind:
+            low, high = node.get("minimum", -LARGE[kind]), node.get("maximum", LARGE[kind])
+            if (bound := node.get("exclusiveMinimum")) is not None:
+                low = bound + 1 if kind == "integer" else math.nextafter(bound, math.inf)
+            if (bound := node.get("exclusiveMaximum")) is not None:
+                high = bound - 1 if kind == "integer" else math.nextafter(bound, -math.inf)
+            return [low, high]
+        case "array":
+            lengths = {node.get("minItems", 0), 2, node.get("maxItems", 2)}
+            return [[item] * length for item in values(node["items"]) for length in lengths]
+    return [node["const"]]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        recipe("mlp").network,
+        recipe("cnn", network={"filters": [4, 8], "residual_blocks": [0, 1], "units": [9]}).network,
+        recipe("mlp").optimizer,
+        recipe("mlp", optimizer=ADAM).optimizer,
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_keras_takes_what_the_schema_allows(part):
+    faults = []
+    for key, node in type(part).model_json_schema()["properties"].items():
+        allowed = []
+        for value in values(node):
+            with contextlib.suppress(ValidationError):  # of a rule between two fields
+                allowed.append(type(part).model_validate(part.model_dump() | {key: value}))
+        assert allowed, f"tests/test_schemas.py: `values` has none that {key} may have"
+        for settings in allowed:
+            try:
+                if hasattr(settings, "architecture"):
+                    architecture.build(settings, (28, 28))
+                else:
+                    optimizer.build(settings)
+            except (TypeError, ValueError) as error:
+                faults.append(
+                    f"fmnist/train/recipe.py: {type(part).__name__}: make the rule of {key}"
+                    f" narrower: Keras refuses {getattr(settings, key)!r}: {error}"
+                )
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("key", dotted.leaves(REAL))

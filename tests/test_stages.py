@@ -10,6 +10,28 @@ from conftest import call, dvc, set_value
 
 from fmnist.dataset.classes import CLASSES
 from fmnist.dataset.images import Images
+from fmnist.evaluate.metrics import measure
+
+# The keys of metrics/test.json, in its order.
+TEST_METRICS = [
+    "accuracy",
+    "accuracy_standard_error",
+    "loss",
+    "loss_standard_error",
+    "correct",
+    "top_2_accuracy",
+    "expected_calibration_error",
+    "per_class",
+    "flip",
+]
+
+
+def test_every_metric_is_listed_here():
+    measured = [*measure(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8)), "flip"]
+    assert measured == TEST_METRICS, (
+        "tests/test_stages.py: make TEST_METRICS the keys of `measure`, in its order: "
+        + ", ".join(measured)
+    )
 
 
 def test_the_prepared_data_follow_their_contract(reproduced):
@@ -51,17 +73,7 @@ def test_tables_and_metrics_follow_their_contract(reproduced):
     assert list(train) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
     assert str(train["val_loss"]) == history[-1]["val_loss"]
     test = json.loads((reproduced / "metrics" / "test.json").read_text())
-    assert list(test) == [
-        "accuracy",
-        "accuracy_standard_error",
-        "loss",
-        "loss_standard_error",
-        "correct",
-        "top_2_accuracy",
-        "expected_calibration_error",
-        "per_class",
-        "flip",
-    ]
+    assert list(test) == TEST_METRICS
     with (reproduced / "plots" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20

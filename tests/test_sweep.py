@@ -30,11 +30,6 @@ SWEEP = ("python", "-m", "commands.sweep", "--space", "sweeps/tried.yaml")
 APPLY = ("commands.apply", "--space", "sweeps/tried.yaml", "--trial")
 
 
-def on_ray(test: Callable) -> Callable:
-    """Mark a test that uses Ray. Such tests run in one process, because they share a sweep."""
-    return pytest.mark.slow(pytest.mark.xdist_group("ray")(test))
-
-
 def without(*packages: str) -> tuple[str, ...]:
     """Return the command `SWEEP` for a process in which packages cannot be imported."""
     program = (
@@ -201,7 +196,7 @@ class Running:
         return printed
 
 
-@on_ray
+@pytest.mark.slow
 def test_dvc_repro_repeats_the_best_and_the_worst_trial(swept, undisturbed):
     ranked = sorted(lines(swept), key=lambda line: float(line["val_accuracy"]))
     states = [line["state"] for line in ranked]
@@ -231,7 +226,7 @@ def test_dvc_repro_repeats_the_best_and_the_worst_trial(swept, undisturbed):
     assert results(swept) == results(undisturbed)
 
 
-@on_ray
+@pytest.mark.slow
 def test_a_sweep_that_is_ended_repeatedly_resumes_and_ends_with_the_same_table(
     to_sweep, undisturbed
 ):
@@ -262,7 +257,7 @@ def test_a_sweep_that_is_ended_repeatedly_resumes_and_ends_with_the_same_table(
     assert not alive  # Ray's own processes need a minute to notice that their driver is gone
 
 
-@on_ray
+@pytest.mark.slow
 def test_a_killed_worker_costs_time_and_no_result(to_sweep, undisturbed):
     running = Running(to_sweep)
     driver = psutil.Process(running.process.pid)
@@ -274,7 +269,7 @@ def test_a_killed_worker_costs_time_and_no_result(to_sweep, undisturbed):
     assert results(to_sweep) == results(undisturbed)
 
 
-@on_ray
+@pytest.mark.slow
 def test_on_a_cluster_nodes_are_used_or_refused_by_name_and_one_can_be_lost(
     to_sweep, undisturbed, cluster, tmp_path
 ):

@@ -66,9 +66,12 @@ def _code_faults(
     declared = set().union(
         *({path} if path.endswith(".py") else _files(folder, path) for path in deps)
     )
-    for file in sorted(imported.keys() - declared):
+    missing: dict[Path, str] = {}  # one file of each folder
+    for file in sorted(imported.keys() - declared, key=lambda file: _implied(file, imported)):
+        missing.setdefault(Path(file).parent, file)
+    for parent, file in sorted(missing.items()):
         yield (
-            f"{imported[file]} imports {file}: add {Path(file).parent} to the deps of {name} in"
+            f"{imported[file]} imports {file}: add {parent} to the deps of {name} in"
             f" dvc.yaml, or move the file to a folder that {name} has"
         )
     for file in sorted(declared - imported.keys()):
@@ -76,6 +79,12 @@ def _code_faults(
             f"{file}: in a dependency of {name} but {name} does not import it: import it, or move"
             " it"
         )
+
+
+def _implied(file: str, imported: dict[str, str]) -> tuple[bool, bool, str]:
+    """Return a sort key: last come files that are imported because another in their folder is."""
+    path = Path(file)
+    return Path(imported[file]).parent == path.parent, path.name == "__init__.py", file
 
 
 def _section_faults(folder: Path, stages: dict[str, Any]) -> Iterator[str]:
