@@ -18,7 +18,7 @@ repro: install ## run the stages that are out of date, then show the metrics
 	dvc repro
 	python -m commands.show
 
-check: install ## check style, graph, parameters and documents; half a minute, trains nothing
+check: install ## check style, graph, parameters and documents in half a minute; trains nothing
 	ruff check .
 	ruff format --check .
 	python -m commands.check
@@ -30,37 +30,37 @@ STATIC_TESTS := $(addprefix tests/test_, check.py documents.py graph.py paramete
   plot.py::test_every_plot_is_in_the_stage_the_graph_the_tests_and_the_documents \
   stages.py::test_every_metric_is_listed_here)
 
-verify: install ## rebuild a commit from nothing and compare with its dvc.lock (REV=HEAD STAGE=)
+verify: install ## rebuild a commit from scratch and compare with its dvc.lock (REV=HEAD STAGE=)
 	python -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)
 
-emulate: install ## run little data as other machines would, and compare (PROCESSOR=Haswell RECIPE=all)
+emulate: install ## run on a little data as different machines would, and compare (PROCESSOR=Haswell RECIPE=all)
 	python -m commands.emulate $(call option,PROCESSOR,--processor) $(call option,RECIPE,--recipe)
 
-seeds: install ## run a recipe under several seeds: metrics/seeds.csv (N=5 FIRST=42 RECIPE=the chosen one)
+seeds: install ## run a recipe with several seeds: metrics/seeds.csv (N=5 FIRST=42 RECIPE=the chosen one)
 	python -m commands.seeds $(call option,N,--count) $(call option,FIRST,--first) \
 	  $(call option,RECIPE,--recipe)
 
-recipes: install ## print what each recipe reaches and costs; draw docs/recipes/accuracy.png
+recipes: install ## print accuracy and cost of each recipe; draw docs/recipes/accuracy.png
 	python -m commands.recipes
 
-compare: install ## report what this checkout changes, and whether it is real: comparison/ (BASE=)
+compare: install ## report what this checkout changes, and whether it is more than noise: comparison/ (BASE=)
 	python -m commands.compare $(call option,BASE,--base)
 
-gate: install ## refuse a change that is worse beyond noise, or committed without a rerun (BASE=)
+gate: install ## fail if results are out of date, or worse beyond noise (BASE=)
 	python -m commands.gate $(call option,BASE,--base)
 
-sweep: install-sweep ## train with many values, on one machine or many (SPACE=sweeps/….yaml CORES=all ADDRESS=)
+sweep: install-sweep ## train many combinations of values, on one machine or many (SPACE=sweeps/….yaml CORES=all ADDRESS=)
 	dvc repro --quiet preprocess
 	python -m commands.sweep $(call option,SPACE,--space) $(call option,CORES,--cores) \
 	  $(call option,ADDRESS,--address)
 
-apply: install ## write a trial of a sweep into params.yaml (SPACE=sweeps/….yaml TRIAL=…)
+apply: install ## copy a trial of a sweep to params.yaml (SPACE=sweeps/….yaml TRIAL=…)
 	python -m commands.apply $(call option,SPACE,--space) $(call option,TRIAL,--trial)
 
-pull: install-share ## get what dvc.lock records from the DVC remote, if there is one
+pull: install-share ## download what dvc.lock records from the DVC remote, if there is one
 	@if [ -n "$$(dvc remote list)" ]; then dvc pull; else echo "There is no DVC remote"; fi
 
-push: install-share ## send data, networks and the results of all runs to the DVC remote
+push: install-share ## upload data, networks and the results of all runs to the DVC remote
 	python -m commands.push
 
 test: install ## run the quick tests; needs no network
@@ -69,21 +69,21 @@ test: install ## run the quick tests; needs no network
 test-slow: install ## run the tests that are slow or need a server
 	$(PYTEST) -m slow
 
-bench: peers install-sweep ## measure against everything else: docs/bench (70 minutes, alone)
+bench: peers install-sweep ## measure speed, also of other libraries: docs/bench (70 minutes on an idle machine)
 	python -m benchmarks.epoch
 	python -m benchmarks.convolutions
 	python -m benchmarks.whole_job
 	python -m benchmarks.growth
 	python -m benchmarks.sweep
 
-peers: install ## install what the benchmarks compare with, each in an environment of its own
+peers: install ## install the libraries that benchmarks compare with, each in its own environment
 	@sh benchmarks/install_peers.sh
 
 lint: install ## check style only
 	ruff check .
 	ruff format --check .
 
-lock: install ## choose the newest versions that pyproject.toml allows
+lock: install ## write requirements/ with the newest versions that pyproject.toml allows
 	$(COMPILE) $(addprefix --group ,$(GROUPS)) --output-file requirements/main.lock
 	set -- --constraint requirements/main.lock; for group in $(ADDED_GROUPS); do \
 	  $(COMPILE) "$$@" --group $$group --output-file requirements/$$group.lock || exit; \

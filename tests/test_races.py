@@ -164,4 +164,4 @@ def test_readme_has_the_figures_of_the_results():
     text = " ".join((ROOT / "README.md").read_text().split())
     assert f"it takes {found[epoch.OURS]['seconds']['median']:.2f} s" in text
     assert f"`fit` takes {found[epoch.FIT]['times_ours']['median']:.1f} times as long" in text
-    assert f"by OpenBLAS, {found[epoch.AVX2]['times_ours']['median']:.1f} times" in text
+    assert f"by OpenBLAS, take {found[epoch.AVX2]['times_ours']['median']:.1f} times" in text
