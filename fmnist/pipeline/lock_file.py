@@ -20,7 +20,7 @@ class _Entry(pydantic.BaseModel):
 
 
 class File(_Entry):
-    """A file or folder with the MD5 of its content; that of a folder ends in ``.dir``."""
+    """A file or folder, with the MD5 of its content; a folder's MD5 ends in ``.dir``."""
 
     path: str
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
