@@ -1,4 +1,4 @@
-"""Time the whole job: `dvc repro` from nothing, against the same steps in a notebook.
+"""Time the whole job: `dvc repro` from scratch, against the same steps in a notebook.
 
 Ours runs in a clean clone of HEAD with an empty cache, without the metrics and plots that Git has:
 with them, DVC would skip the stage plot. Both find the raw files on this machine. The notebook

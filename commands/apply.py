@@ -14,7 +14,7 @@ from fmnist.pipeline import parameters_file
 from fmnist.stage import command, parameters, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.sweeps import trials
-from fmnist.sweeps.space import SEED, Sweep
+from fmnist.sweeps.sweep import SEED, Sweep
 from fmnist.train.decisive import training_key
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     if trial["key"] != _key(sweep):
         print(
             f"warning: {table} may be of another space, recipe, data, code or packages than this"
-            " checkout; training may give other figures",
+            " checkout; training may give other metrics",
             file=sys.stderr,
         )
     recipe = sweep.space.recipe

@@ -1,4 +1,4 @@
-"""Compare this checkout with another revision: what changed, and whether it is real.
+"""Compare this checkout with another revision: what changed, and whether it is more than noise.
 
 Reads       this checkout, another revision; the test images, if they are here
 Writes      comparison/report.md, and its plots

@@ -16,7 +16,7 @@ from pathlib import Path
 from fmnist.dataset.images import Images
 from fmnist.stage import command, lifecycle, parameters, yaml_file
 from fmnist.stage.command import InputError
-from fmnist.sweeps.space import Sweep
+from fmnist.sweeps.sweep import Sweep
 from fmnist.sweeps.trials import Table
 from fmnist.train.decisive import training_key
 

@@ -1,4 +1,4 @@
-"""Rebuild a committed revision from nothing, and compare every artifact with its dvc.lock.
+"""Rebuild a committed revision from scratch, and compare every artifact with its dvc.lock.
 
 Reads       a Git revision; with --stage its recorded inputs, from DVC's cache or remote
 Writes      nothing that stays

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import call, commit, copy_project, make_small, run, set_value
+from programs import call, commit, run
+from projects import copy_project, make_small, set_value
 
 from fmnist.fetch import Download, Hashes
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conftest import commit, dvc, dvc_status, git, set_value
 from dvc.repo import Repo
+from programs import commit, dvc, dvc_status, git
+from projects import set_value
 
 
 def set_gate(folder: Path, text: str) -> None:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PATH, ROOT
 from mirrors import ALL_RIGHT, CONTENT, FIRST, HASHES, check_kept, fetch, files_of, settings
+from programs import PATH
+from projects import ROOT
 
 from fmnist.fetch import Download, Fetch
 from fmnist.fetch.download import download

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from projects import ROOT
 
 from fmnist.dataset import archive
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Sprung
+from tiny_data import Sprung
 
 from fmnist.dataset import arrays
 from fmnist.stage.command import InputError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, call, set_value
+from programs import call
+from projects import ROOT, set_value
 
 from fmnist.pipeline import graph
 from fmnist.stage import yaml_file

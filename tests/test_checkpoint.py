@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ADAM, TRAIN, VALIDATION, recipe
+from tiny_data import ADAM, TRAIN, VALIDATION, recipe
 
 from fmnist.train import decisive
 from fmnist.train.checkpoint import Checkpoint, decode, encode
@@ -25,11 +25,11 @@ TRAININGS = {
 
 
 def digest(training: Training, folder: Path) -> str:
-    """Return a hash of the saved network with its optimizer, and of all figures."""
+    """Return a hash of the saved network with its optimizer, and of all metrics."""
     save(training.model, folder / "model.keras")
     content = (folder / "model.keras").read_bytes()
-    figures = repr([training.history, training.scores()])
-    return hashlib.sha256(content + figures.encode()).hexdigest()
+    metrics = repr([training.history, training.scores()])
+    return hashlib.sha256(content + metrics.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("name", TRAININGS)

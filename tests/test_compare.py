@@ -1,4 +1,4 @@
-"""`make compare` reports what a change did, and whether it is real."""
+"""`make compare` reports what a change did, and whether it is more than noise."""
 
 import hashlib
 import json
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import call, commit, git, run, set_value
+from programs import call, commit, git, run
+from projects import set_value
 from revisions import ask, change_branch
 
 from fmnist.pipeline import dvc_command, lock_file
@@ -128,7 +129,7 @@ def test_a_clone_without_data_compares_with_where_it_left_main(clone):
 
 def test_no_change_is_called_none_and_another_seed_chance(checkout):
     printed, report = compare(checkout, "--base", "HEAD")
-    assert "This change: none: it cannot affect any figure." in printed
+    assert "This change: none: it cannot affect any metric." in printed
     assert "McNemar's exact test: p 1)" in printed
     assert section(report, "Artifacts changed") == []
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RECIPES, ROOT, commit, copy_project, dvc, make_small, run, set_value
+from programs import commit, dvc, run
+from projects import RECIPES, ROOT, copy_project, make_small, set_value
 
 from fmnist.network.quiet import quiet
 from fmnist.stage import contract
@@ -43,7 +44,7 @@ BESIDE = "bmi1 bmi2 f16c abm movbe"  # what every processor with AVX2 has, too
 
 
 def lock_of_a_hostile_run(folder: Path, mirror: Path, recipe: str) -> bytes:
-    """Reproduce from nothing under one core, another umask and a hostile home and environment."""
+    """Reproduce from scratch under one core, another umask and a hostile home and environment."""
     home = folder / "home"
     (home / ".keras").mkdir(parents=True)
     (home / ".keras" / "keras.json").write_text(json.dumps({"floatx": "float16", "epsilon": 0.1}))

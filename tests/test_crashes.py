@@ -13,18 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import (
-    STAGES,
-    call,
-    copy_project,
-    dvc,
-    dvc_status,
-    files_below,
-    make_small,
-    run,
-    set_value,
-    start,
-)
+from programs import call, dvc, dvc_status, run, start
+from projects import STAGES, copy_project, files_below, make_small, set_value
 
 from fmnist.stage import yaml_file
 from fmnist.stage.lifecycle import INTERRUPTED_MESSAGE

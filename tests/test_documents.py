@@ -1,4 +1,4 @@
-"""The documents are true: figures, tables, links and commands."""
+"""The documents are true: numbers, tables, links and commands."""
 
 import hashlib
 import json
@@ -9,8 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import GRAPH, REAL, ROOT, STAGES, make_targets, run
 from dvc.repo import Repo
+from programs import run
+from projects import GRAPH, REAL, ROOT, STAGES, make_targets
 
 from fmnist.dataset.classes import CLASSES
 from fmnist.evaluate.metrics import measure

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ADAM, TRAIN, VALIDATION, recipe, schema_fields
+from projects import schema_fields
 from tensorflow.python.eager import context
+from tiny_data import ADAM, TRAIN, VALIDATION, recipe
 
 from fmnist.network.prediction import Predictor
 from fmnist.stage import dotted
@@ -71,7 +72,7 @@ def fit_with_keras(recipe: Recipe, seed: int) -> list[tuple[list[np.ndarray], di
             verbose=0,
         )
         row = {name: values[0] for name, values in fitted.history.items()}
-        for prefix in ("", "val_"):  # figures are without smoothing
+        for prefix in ("", "val_"):  # metrics are without smoothing
             row[f"{prefix}loss"] = row.pop(f"{prefix}categorical_crossentropy")
         epochs.append((model.get_weights(), row))
     return epochs

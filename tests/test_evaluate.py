@@ -1,4 +1,4 @@
-"""The figures of predictions, against independent oracles."""
+"""The metrics of predictions, against independent oracles."""
 
 import math
 import re

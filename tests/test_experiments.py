@@ -6,7 +6,8 @@ import re
 import shlex
 
 import pytest
-from conftest import ROOT, commit, dvc
+from programs import commit, dvc
+from projects import ROOT
 
 from fmnist.stage import yaml_file
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import Sprung, dvc, forking, run, set_value, start
+from programs import dvc, forking, run, start
+from projects import set_value
+from tiny_data import Sprung
 
 pytestmark = pytest.mark.slow
 

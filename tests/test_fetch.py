@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import set_value
 from mirrors import (
     ALL_RIGHT,
     CONTENT,
@@ -22,6 +21,7 @@ from mirrors import (
     fetch_in_own_process,
     files_of,
 )
+from projects import set_value
 from web_server import drip, redirect, reset_after, send, stall
 
 

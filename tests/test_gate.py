@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import call, commit, git, set_value
+from programs import call, commit, git
+from projects import set_value
 from revisions import ask, change_branch, main_branch, set_gate
 
 from fmnist.pipeline import dvc_command, lock_file
@@ -39,7 +40,7 @@ def test_what_was_reproduced_passes_without_data_and_without_seeds(checked, tmp_
     git(tmp_path, "clone", "--quiet", str(checked), str(elsewhere))
     assert gate(elsewhere) == (
         0,
-        ["This change: none: it cannot affect any figure"],
+        ["This change: none: it cannot affect any metric"],
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import GRAPH, ROOT, STAGES, copy_project, files_below, forking, pin_groups, run
+from programs import forking, run
+from projects import GRAPH, ROOT, STAGES, copy_project, files_below, pin_groups
 
 from fmnist.pipeline.graph import import_closure
 from fmnist.stage import dotted

@@ -5,7 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, call
+from programs import call
+from projects import ROOT
 
 from benchmarks import charts, growth, process, raw_files, results, scaling
 from fmnist.preprocess import idx

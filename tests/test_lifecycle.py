@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from projects import ROOT
 
 from fmnist.stage.command import InputError
 from fmnist.stage.lifecycle import INTERRUPTED_MESSAGE, alone

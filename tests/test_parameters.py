@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from conftest import REAL, ROOT, run, schema_fields, set_value
+from programs import run
+from projects import REAL, ROOT, schema_fields, set_value
 
 from fmnist.fetch import Fetch
 from fmnist.stage import parameters, yaml_file

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import recipe
+from tiny_data import recipe
 
 from fmnist.network.parts import features_and_classifier
 from fmnist.train import architecture

@@ -4,7 +4,7 @@ import re
 import tomllib
 
 import pytest
-from conftest import ROOT, STAGES, pin_groups
+from projects import ROOT, STAGES, pin_groups
 
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 LOCKS = {path.stem: path.read_text() for path in sorted((ROOT / "requirements").iterdir())}

@@ -9,9 +9,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import GRAPH, ROOT, tiny
 from matplotlib.figure import Figure
 from PIL import Image
+from projects import GRAPH, ROOT
+from tiny_data import tiny
 
 from fmnist.dataset.classes import CLASSES, DISPLAY_NAMES
 from fmnist.evaluate.metrics import measure

@@ -5,8 +5,8 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import pixels
 from sklearn.preprocessing import StandardScaler
+from tiny_data import pixels
 
 from fmnist.preprocess import idx
 from fmnist.preprocess.normalization import Normalization, normalization

@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import call, dvc, files_below
+from programs import call, dvc
+from projects import files_below
 
 
 @pytest.fixture

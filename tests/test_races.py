@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RECIPES, ROOT, tiny
+from projects import RECIPES, ROOT
+from tiny_data import tiny
 
 from benchmarks import convolutions, epoch, results, rounds
 from benchmarks.contestants import peak

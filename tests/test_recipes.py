@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from conftest import REAL, ROOT, recipe
+from projects import REAL, ROOT
+from tiny_data import recipe
 
 from commands import recipes
 from fmnist.pipeline import lock_file

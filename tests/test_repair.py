@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import call, commit, dvc, dvc_status, run, set_value
 from dvc_objects.fs.utils import tmp_fname
+from programs import call, commit, dvc, dvc_status, run
+from projects import set_value
 
 from commands import repair
 from fmnist.stage.command import InputError

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import REAL, STAGES, copy_project, dvc, dvc_status, make_small, pixels, set_value
+from programs import dvc, dvc_status
+from projects import REAL, STAGES, copy_project, make_small, set_value
+from tiny_data import pixels
 
 from commands.check import Parameters
 from fmnist.preprocess import idx

@@ -5,8 +5,9 @@ import copy
 import math
 
 import pytest
-from conftest import ADAM, REAL, recipe, schema_fields
+from projects import REAL, schema_fields
 from pydantic import ValidationError
+from tiny_data import ADAM, recipe
 
 from commands.check import Parameters
 from fmnist.stage import dotted, parameters

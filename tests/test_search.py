@@ -10,7 +10,7 @@ from fmnist.stage.command import InputError
 
 pytest.importorskip("optuna", reason="needs `make install-sweep`")
 
-from fmnist.sweeps import search
+from fmnist.sweeps import ranking, search
 from fmnist.sweeps.trials import FAILED, FINISHED, PAUSED, STOPPED, Trial
 
 HALVING = {"min_epochs": 1, "reduction_factor": 2}
@@ -220,16 +220,16 @@ def test_the_best_come_first_and_finished_trials_before_stopped_ones(tmp_path):
     ]
     failed = Trial(4, {"seed": 4}, FAILED, {}, [], 1.0, "diverged")
     space = sweep(tmp_path).space
-    assert [trial.number for trial in search.best([*trials, failed], space)] == [1, 0, 2, 3]
+    assert [trial.number for trial in ranking.best([*trials, failed], space)] == [1, 0, 2, 3]
     by_loss = sweep(tmp_path, objective="val_loss").space
-    assert [trial.number for trial in search.best(trials, by_loss)] == [1, 0, 2, 3]
-    assert [trial.number for trial in search.compared(trials, space)] == [0, 1]
+    assert [trial.number for trial in ranking.best(trials, by_loss)] == [1, 0, 2, 3]
+    assert [trial.number for trial in ranking.compared(trials, space)] == [0, 1]
 
 
 def test_trials_of_successive_halving_are_compared_at_its_first_rung(tmp_path):
     space = sweep(tmp_path, successive_halving=HALVING, parameters=SEEDS)
     found = carry_out(search.start(space), 4, lambda job: (job.number / 10, 1 - job.number / 10))
-    compared = search.compared(found.values(), space.space)
+    compared = ranking.compared(found.values(), space.space)
     assert {trial.number: trial.scores["val_accuracy"] for trial in compared} == {
         number: number / 10 for number in range(8)
     }

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from conftest import call, commit, dvc, set_value
+from programs import call, commit, dvc
+from projects import set_value
 from revisions import main_branch
 
 from fmnist.pipeline import lock_file

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STAGES, run, set_value
+from programs import run
+from projects import ROOT, STAGES, set_value
 
 pytestmark = pytest.mark.slow
 

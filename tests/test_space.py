@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import RECIPES
+from projects import RECIPES
 
 from fmnist.stage.command import InputError
-from fmnist.sweeps.space import Sweep
+from fmnist.sweeps.sweep import Sweep
 
 VALUES = {"recipes": RECIPES, "train": {"recipe": "mlp", "seed": 42}}
 GOOD = {

@@ -6,7 +6,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import call, dvc, set_value
+from programs import call, dvc
+from projects import set_value
 
 from fmnist.dataset.classes import CLASSES
 from fmnist.dataset.images import Images

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from conftest import ROOT, call, dvc, run, start
+from programs import call, dvc, run, start
+from projects import ROOT
 
 PATIENCE = 120  # seconds after which a test has failed
 SPACE = {

@@ -1,7 +1,7 @@
 """The benchmark of sweeps measures trials, their overhead and their memory."""
 
 import pytest
-from conftest import commit
+from programs import commit
 
 from benchmarks import sweep
 from benchmarks.sweep import Trials

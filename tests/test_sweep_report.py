@@ -11,7 +11,7 @@ from test_space import RANDOM, sweep
 pytest.importorskip("optuna", reason="needs `make install-sweep`")
 
 from fmnist.plot import canvas
-from fmnist.sweeps import report, search, sweep_plots
+from fmnist.sweeps import ranking, report, search, sweep_plots
 from fmnist.sweeps.trials import FAILED, LOST, Table
 
 PARAMETERS = {
@@ -45,7 +45,7 @@ def swept(tmp_path_factory):
 
 
 def test_the_parameter_that_decides_the_objective_is_found(swept):
-    compared = search.compared(swept[1].trials.values(), swept[0].space)
+    compared = ranking.compared(swept[1].trials.values(), swept[0].space)
     assert len(compared) == 40
     shares = report.importance(swept[0], compared)
     assert next(iter(shares)) == "optimizer.learning_rate"
@@ -54,7 +54,7 @@ def test_the_parameter_that_decides_the_objective_is_found(swept):
 
 
 def test_importance_is_unknown_for_few_or_equal_trials(swept):
-    compared = search.compared(swept[1].trials.values(), swept[0].space)
+    compared = ranking.compared(swept[1].trials.values(), swept[0].space)
     assert report.importance(swept[0], compared[:3]) == {}
     alike = [replace(trial, scores=compared[0].scores) for trial in compared]
     assert report.importance(swept[0], alike) == {}
@@ -69,7 +69,7 @@ def test_the_report_has_the_best_trials_their_error_and_what_failed(swept):
     }
     report.write(space, table, 5000)
     text = (table.path.parent / "report.md").read_text()
-    best = search.best(table.trials.values(), space.space)
+    best = ranking.best(table.trials.values(), space.space)
     shown = [line.split(" | ")[0] for line in text.splitlines() if line[:3].strip("| ").isdigit()]
     assert shown == [f"| {trial.number}" for trial in best[:10]]
     accuracy = best[0].scores["val_accuracy"]

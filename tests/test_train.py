@@ -8,7 +8,8 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from conftest import RECIPES, TRAIN, VALIDATION, recipe
+from projects import RECIPES
+from tiny_data import TRAIN, VALIDATION, recipe
 
 from fmnist.stage.command import InputError
 from fmnist.train import architecture, optimizer, randomness

@@ -3,11 +3,11 @@
 import sys
 
 import pytest
-from conftest import TRAIN, VALIDATION, recipe
+from tiny_data import TRAIN, VALIDATION, recipe
 
 from fmnist.sweeps import trial
 from fmnist.sweeps.outcome import Outcome
-from fmnist.sweeps.space import SeededRecipe
+from fmnist.sweeps.sweep import SeededRecipe
 from fmnist.train.training import Training
 
 TO_THE_END = sys.maxsize

@@ -7,7 +7,8 @@ from pathlib import Path
 import fork_server
 import pytest
 import yaml
-from conftest import call, commit, dvc, git, run, set_value
+from programs import call, commit, dvc, git, run
+from projects import set_value
 
 from fmnist.stage import yaml_file
 

@@ -6,7 +6,9 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import REAL, commit, pixels, run
+from programs import commit, run
+from projects import REAL
+from tiny_data import pixels
 
 from benchmarks import growth, notebook, raw_files, timeline, whole_job
 from fmnist.preprocess import idx

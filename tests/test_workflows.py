@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, make_targets, run
+from programs import run
+from projects import ROOT, make_targets
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").iterdir()}
 PAGE = (ROOT / "docs" / "pull-requests.md").read_text()

@@ -23,7 +23,7 @@ from fmnist.stage.command import InputError
 from fmnist.sweeps import worker
 from fmnist.sweeps.outcome import Lost, Outcome
 from fmnist.sweeps.search import Job
-from fmnist.sweeps.space import SeededRecipe
+from fmnist.sweeps.sweep import SeededRecipe
 
 # TensorFlow keeps what XLA compiles, 11 MB for a job of mlp, for the life of its process.
 JOBS_OF_A_WORKER = 25

@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from fmnist.sweeps.search import best
+from fmnist.sweeps.ranking import best
 from fmnist.sweeps.space import Space
 from fmnist.sweeps.trials import PAUSED, Table, Trial
 
@@ -45,7 +45,7 @@ class Live:
         ]
         text = f"{len(ended)} of {self._count} ended"
         if bad := sum(not trial.scores for trial in ended):
-            text += f", {bad} without figures"
+            text += f", {bad} without scores"
         if not ended or len(ended) == self._count:
             return text
         each = sum(trial.seconds for trial in ended) / len(ended)

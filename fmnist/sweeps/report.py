@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from fmnist.plot import canvas
 from fmnist.stage import files
-from fmnist.sweeps import search, sweep_plots
-from fmnist.sweeps.space import Sweep
-from fmnist.sweeps.trials import FAILED, FIGURES, FINISHED, LOST, STOPPED, Table, Trial
+from fmnist.sweeps import ranking, search, sweep_plots
+from fmnist.sweeps.sweep import Sweep
+from fmnist.sweeps.trials import FAILED, FINISHED, LOST, SCORES, STOPPED, Table, Trial
 
 SHOWN = 10  # of the best trials
 
@@ -25,7 +25,7 @@ def write(sweep: Sweep, table: Table, validation_images: int) -> None:
     folder, space = table.path.parent, sweep.space
     trials = [trial for _, trial in sorted(table.trials.items())]
     with_figures = [trial for trial in trials if trial.scores]
-    compared = search.compared(trials, space)
+    compared = ranking.compared(trials, space)
     shares = importance(sweep, compared)
     canvas.apply_style()
     figures: dict[str, Figure] = {}
@@ -46,7 +46,7 @@ def write(sweep: Sweep, table: Table, validation_images: int) -> None:
         *(f"![{name.replace('_', ' ')}]({name}.png)" for name in figures),
     ]
     if errors := [f"- trial {trial.number}: {trial.error}" for trial in trials if trial.error]:
-        paragraphs += ["Without figures:", "\n".join(errors)]
+        paragraphs += ["Without scores:", "\n".join(errors)]
     files.write_text(folder / "report.md", "\n\n".join(paragraphs) + "\n")
 
 
@@ -80,7 +80,7 @@ def _summary(sweep: Sweep, trials: list[Trial], validation_images: int) -> str:
 
 
 def _best(sweep: Sweep, trials: list[Trial], validation_images: int) -> list[str]:
-    best, names = search.best(trials, sweep.space), list(sweep.space.parameters)
+    best, names = ranking.best(trials, sweep.space), list(sweep.space.parameters)
     paragraphs = []
     if best:
         accuracy = best[0].scores["val_accuracy"]
@@ -90,14 +90,14 @@ def _best(sweep: Sweep, trials: list[Trial], validation_images: int) -> list[str
             " and the best of many trials looks better than it is: one sweep cannot distinguish"
             " trials that differ by less than twice the standard error."
         )
-    columns = ["trial", *(f"`{name}`" for name in names), "epochs", *FIGURES, "seconds"]
+    columns = ["trial", *(f"`{name}`" for name in names), "epochs", *SCORES, "seconds"]
     table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for trial in best[:SHOWN]:
         cells = [
             str(trial.number),
             *(json.dumps(trial.values[name]) for name in names),
             str(trial.epochs),
-            *(f"{trial.scores[name]:.4f}" for name in FIGURES),
+            *(f"{trial.scores[name]:.4f}" for name in SCORES),
             f"{trial.seconds:.0f}",
         ]
         table.append(f"| {' | '.join(cells)} |")

@@ -9,8 +9,8 @@ from fmnist.stage.command import InputError
 from fmnist.sweeps.cluster import Cluster
 from fmnist.sweeps.outcome import Lost, Outcome
 from fmnist.sweeps.search import Job, Search
-from fmnist.sweeps.space import Sweep
-from fmnist.sweeps.trials import FAILED, FIGURES, FINISHED, LOST, PAUSED, Table, Trial
+from fmnist.sweeps.sweep import Sweep
+from fmnist.sweeps.trials import FAILED, FINISHED, LOST, PAUSED, SCORES, Table, Trial
 
 DEATHS = 3  # of its worker, after which a trial is given up
 PATIENCE = 0.5  # seconds between two displays
@@ -86,7 +86,7 @@ def _trial(job: Job, outcome: Outcome, before: Trial | None, failed: str = FAILE
         return Trial(job.number, job.values, failed, {}, history, seconds, error)
     state = PAUSED if outcome.scores is None else FINISHED
     last = outcome.scores or outcome.history[-1]
-    scores = {name: last[name] for name in FIGURES}
+    scores = {name: last[name] for name in SCORES}
     return Trial(job.number, job.values, state, scores, outcome.history, seconds)
 
 

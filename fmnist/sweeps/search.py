@@ -16,8 +16,9 @@ from optuna.distributions import (
 )
 
 from fmnist.stage.command import InputError
-from fmnist.sweeps.space import TPE, Grid, Settings, Space, Sweep
-from fmnist.sweeps.trials import FAILED, FIGURES, FINISHED, LOST, PAUSED, STOPPED, Trial
+from fmnist.sweeps.space import TPE, Grid, Space
+from fmnist.sweeps.sweep import Settings, Sweep
+from fmnist.sweeps.trials import FAILED, FINISHED, LOST, PAUSED, STOPPED, Trial
 
 TO_THE_END = sys.maxsize  # epochs: however many the recipe has
 ENDED = (FINISHED, FAILED, LOST)
@@ -188,32 +189,6 @@ def rungs(space: Space, epochs: int) -> list[int]:
     return [*found, TO_THE_END]
 
 
-def best(trials: Iterable[Trial], space: Space) -> list[Trial]:
-    """Return the trials that have figures: finished ones first, then by epochs; the best first."""
-
-    def rank(trial: Trial) -> tuple[float, ...]:
-        epochs = math.inf if trial.state == FINISHED else trial.epochs
-        return -epochs, space.to_minimize(trial.scores), trial.number
-
-    return sorted((trial for trial in trials if trial.scores), key=rank)
-
-
-def compared(trials: Iterable[Trial], space: Space) -> list[Trial]:
-    """Return the trials that can be compared, with figures of equal epochs.
-
-    With successive halving these are the figures of its first rung, which all trials reach; without
-    it, those of the saved weights of finished trials.
-    """
-    if space.successive_halving is None:
-        return [trial for trial in trials if trial.state == FINISHED]
-    first = space.successive_halving.min_epochs
-    return [
-        replace(trial, scores={name: trial.history[first - 1][name] for name in FIGURES})
-        for trial in trials
-        if trial.epochs >= first
-    ]
-
-
 def distributions(sweep: Sweep) -> dict[str, BaseDistribution]:
     """Return what Optuna draws from. Choices are JSON, because Optuna takes no lists."""
     found: dict[str, BaseDistribution] = {}
@@ -231,7 +206,7 @@ def distributions(sweep: Sweep) -> dict[str, BaseDistribution]:
 def as_optuna(
     trials: Iterable[Trial], space: Space, by_key: dict[str, BaseDistribution]
 ) -> list[optuna.trial.FrozenTrial]:
-    """Return Optuna's form of the trials that have figures; their values are to be minimized."""
+    """Return Optuna's form of the trials that have scores; their values are to be minimized."""
     return [
         optuna.trial.create_trial(
             params={

@@ -7,7 +7,7 @@ import keras
 from fmnist.dataset.images import Images
 from fmnist.stage.command import InputError
 from fmnist.sweeps.outcome import Outcome
-from fmnist.sweeps.space import SeededRecipe
+from fmnist.sweeps.sweep import SeededRecipe
 from fmnist.train import checkpoint
 from fmnist.train.training import Training
 

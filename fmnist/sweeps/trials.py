@@ -19,8 +19,8 @@ from fmnist.sweeps.outcome import Row
 
 FINISHED, STOPPED, PAUSED = "finished", "stopped", "paused"
 FAILED, LOST = "failed", "lost"
-FIGURES = ("val_accuracy", "val_loss")
-HISTORY = ("epoch", "accuracy", "loss", *FIGURES)
+SCORES = ("val_accuracy", "val_loss")
+HISTORY = ("epoch", "accuracy", "loss", *SCORES)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Trial:
 
     def paused(self) -> "Trial":
         """Return the trial as it was when it was last paused."""
-        scores = {name: self.history[-1][name] for name in FIGURES} if self.history else {}
+        scores = {name: self.history[-1][name] for name in SCORES} if self.history else {}
         return replace(self, state=PAUSED, scores=scores, error="")
 
 
@@ -70,7 +70,7 @@ class Table:
 
         Args:
             parameters: the keys of what is varied.
-            key: of all that decides the figures of a trial, except its values.
+            key: of all that decides the scores of a trial, except its values.
 
         Raises:
             InputError: the files are damaged, or belong to another key.
@@ -80,7 +80,7 @@ class Table:
         self._parameters = list(parameters)
         self._key = key
         self._columns = (
-            *("trial", "state", "trained_epochs", *self._parameters, *FIGURES),
+            *("trial", "state", "trained_epochs", *self._parameters, *SCORES),
             *("error", "key", "seconds"),
         )
         self.trials: dict[int, Trial] = {}
@@ -121,7 +121,7 @@ class Table:
                 [
                     *(trial.number, trial.state, trial.epochs),
                     *(json.dumps(trial.values[key]) for key in self._parameters),
-                    *(trial.scores.get(name, "") for name in FIGURES),
+                    *(trial.scores.get(name, "") for name in SCORES),
                     *(trial.error, self._key, trial.seconds),
                 ]
             )
@@ -146,7 +146,7 @@ class Table:
                 number,
                 {key: json.loads(line[key]) for key in self._parameters},
                 line["state"],
-                {name: float(line[name]) for name in FIGURES if line[name]},
+                {name: float(line[name]) for name in SCORES if line[name]},
                 [rows[epoch] for epoch in range(1, epochs + 1)],
                 float(line["seconds"]),
                 line["error"],

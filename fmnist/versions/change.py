@@ -39,7 +39,7 @@ def judge(base: Version, head: Version, not_run: list[Drift]) -> Change:
         return Change(NOT_KNOWN, f"{', '.join(stages)}: the same inputs, other results")
     if base.key is not None and base.key == head.key:
         if base.seed == head.seed:
-            return Change(NONE, "it cannot affect any figure")
+            return Change(NONE, "it cannot affect any metric")
         return Change(NONE, "only the seed differs, and its effect is chance")
     if base.test_images != head.test_images:
         return Change(NOT_KNOWN, "base and head have other test images")

@@ -62,7 +62,7 @@ def compare(base: Version, head: Version, commit: str) -> Comparison:
     not_run = drift(head.folder, head.stages)
     notes = [f"{found.stage}: `{found.what}` is not what dvc.lock recorded" for found in not_run]
     if not_run:
-        notes.append("the figures of head are those of the files here: run `dvc repro`")
+        notes.append("the metrics of head are those of the files here: run `dvc repro`")
     models, predictions, test, histories = None, None, None, None
     try:
         predictions = confusion.side_by_side(base, head)

@@ -5,12 +5,12 @@ from math import hypot, sqrt
 
 from fmnist.versions.significance import Paired
 
-Figures = dict[str, dict[str, dict[str, float]]]  # of `dvc metrics diff --json --all`
+Differences = dict[str, dict[str, dict[str, float]]]  # of `dvc metrics diff --json --all`
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of both sides; none where it is missing.
+    """A metric of both sides; none where it is missing.
 
     Attributes:
         error: standard error of the difference, from the choice of images, where it is known.
@@ -25,14 +25,14 @@ class Metric:
     is_bound: bool
 
 
-def compare(figures: Figures, models: Paired | None) -> list[Metric]:
-    """Return all figures but those of single classes.
+def compare(differences: Differences, models: Paired | None) -> list[Metric]:
+    """Return all metrics except those of single classes.
 
     Args:
         models: both networks over the same test images; none if they cannot be compared.
     """
     rows = []
-    for path, found in sorted(figures.items()):
+    for path, found in sorted(differences.items()):
         name = path.removeprefix("metrics/").removesuffix(".json")
         for key, sides in sorted(found.items()):
             if "per_class." in key or key.endswith("_standard_error"):

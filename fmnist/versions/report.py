@@ -33,7 +33,7 @@ def markdown(base: str, head: str, found: Comparison, plots: dict[str, str]) -> 
     if plots:
         sections["Plots"] = "\n\n".join(f"![{title}]({file})" for file, title in plots.items())
     parts = [
-        "# What changed, and whether it is real",
+        "# What changed, and whether it is more than noise",
         f"Base is {_code(base)}, head is {_code(head)}.",
         *(f"**{subject}**: {sentence}." for subject, sentence in _sentences(found).items()),
         *(f"- {note}." for note in found.notes[:ROWS]),
@@ -136,7 +136,7 @@ def _classes(found: Comparison) -> str:
         if change.moved
     ]
     return (
-        f"{_table(header, rows, words=1)}\n\nBold figures changed by more than the choice of test"
+        f"{_table(header, rows, words=1)}\n\nBold values changed by more than the choice of test"
         f" images explains (p < {corrected(len(rows)):.2g}, for {2 * len(rows)} comparisons):"
         f" {', '.join(moved) or 'nothing'}."
     )

@@ -14,12 +14,12 @@ from fmnist.stage.command import InputError
 from fmnist.train import decisive
 
 PATH = Path("metrics/seeds.csv")
-MEASURED = ("preprocess", "train", "evaluate")  # the stages that decide the figures
+MEASURED = ("preprocess", "train", "evaluate")  # the stages that decide the metrics
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run: figures of the saved weights, and a key of all that decided them but the seed.
+    """One run: metrics of the saved weights, and a key of all that decided them but the seed.
 
     ``flip_accuracy`` is that of the mean of images and their mirror images, if it is measured.
     """
@@ -35,7 +35,7 @@ class Row:
 
 
 def key(stages: dict[str, Stage]) -> str:
-    """Return a hash of the inputs that a dvc.lock records for the stages that decide the figures.
+    """Return a hash of the inputs that a dvc.lock records for the stages that decide the metrics.
 
     The seed and the network, which depends on it, are left out: all seeds of a recipe have one
     key. A row with another key is of other parameters, code, data or package versions.

@@ -85,7 +85,7 @@ def _layers(path: Path) -> dict[str, np.ndarray]:
 
 
 def _floats(values: dict[str, Any]) -> dict[str, float]:
-    """Return the figures in nested mappings, without whole numbers: counts that shares repeat."""
+    """Return the metrics in nested mappings, without whole numbers: counts that shares repeat."""
     return {key: item for key, item in leaves(values).items() if isinstance(item, float)}
 
 

@@ -20,7 +20,7 @@ class Version:
     Attributes:
         folder: the project's top folder.
         stages: the content of its dvc.lock.
-        key: of all that decides its figures but the seed; none if stages are missing.
+        key: of all that decides its metrics but the seed; none if stages are missing.
         seeds: the rows of `seeds.PATH` with this key.
     """
 
@@ -72,7 +72,7 @@ class Version:
         return md5 is not None and md5 == lock_file.outs(self.stages).get(path.as_posix())
 
     def history(self) -> pd.DataFrame:
-        """Return the figures of each epoch; see `_table`."""
+        """Return the metrics of each epoch; see `_table`."""
         columns = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
         return self._table("plots/history.csv", columns, float)
 
