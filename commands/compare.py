@@ -10,13 +10,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from fmnist.pipeline.git_command import git
 from fmnist.plot import canvas
 from fmnist.stage import command, files
 from fmnist.stage.command import InputError
+from fmnist.versions import base as base_revision
 from fmnist.versions import comparison_plots, report
 from fmnist.versions.checkout import Checkout
 from fmnist.versions.comparison import compare
-from fmnist.versions.git import git, merge_base
 from fmnist.versions.version import Version
 
 FOLDER = Path("comparison")
@@ -27,12 +28,12 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.compare")
     parser.add_argument("--base", help="revision (default: where this branch left main)")
-    revision = parser.parse_args().base or merge_base()
+    revision = base_revision.choose(parser.parse_args().base)
 
     shutil.rmtree(FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="fmnist-compare-") as folder:
         try:
-            checkout = Checkout.clone(Path(folder, "base"), revision)
+            checkout = Checkout.create(Path(folder, "base"), revision)
             names = _name(revision, checkout.commit), _name_of_workspace()
             base, head = map(Version.read, (checkout.folder, Path()), names)
             found = compare(base, head, checkout.commit)

@@ -21,11 +21,11 @@ from itertools import product
 from pathlib import Path
 
 from fmnist.pipeline import graph, machine
+from fmnist.pipeline.git_command import git
 from fmnist.preprocess import idx
 from fmnist.stage import command, parameters, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.versions.checkout import Checkout
-from fmnist.versions.git import git
 
 RAW = Path("data/raw")
 HERE = "this machine"
@@ -66,7 +66,7 @@ def main() -> int:
         mirror = Path(folder, "mirror")
         mirror.mkdir()
         write_first(arguments.images, mirror)
-        committed = Checkout.clone(Path(folder, "committed"), "HEAD")
+        committed = Checkout.create(Path(folder, "committed"), "HEAD")
         known = list(yaml_file.load(committed.folder / parameters.PATH)["recipes"])
         if arguments.recipe not in (None, *known):
             raise InputError(
@@ -105,7 +105,7 @@ def write_first(count: int, mirror: Path) -> None:
 
 def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> dict[str, str]:
     """Run all stages in a checkout; return the SHA-256 of each output, by its path."""
-    checkout = Checkout.clone(folder, "HEAD")
+    checkout = Checkout.create(folder, "HEAD")
     checkout.fetch_from(mirror)
     images = (mirror / "train-labels-idx1-ubyte").stat().st_size - 8
     checkout.set(

@@ -16,11 +16,11 @@ from pydantic import Field
 from fmnist.dataset import pins
 from fmnist.pipeline import graph
 from fmnist.stage import command, dotted, files, parameters
+from fmnist.versions import base as base_revision
 from fmnist.versions import seeds
-from fmnist.versions.change import judge, other_results
+from fmnist.versions.change import NOT_KNOWN, judge, other_results
 from fmnist.versions.checkout import Checkout
 from fmnist.versions.drift import drift
-from fmnist.versions.git import merge_base
 from fmnist.versions.version import Version
 
 
@@ -34,13 +34,13 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m commands.gate")
     parser.add_argument("--base", help="revision (default: where this branch left main)")
-    revision = parser.parse_args().base or merge_base()
+    revision = base_revision.choose(parser.parse_args().base)
     project = tomllib.loads(pins.PATH.read_text(encoding="utf-8"))
     section = dotted.get(project, "tool.fmnist.gate")
     settings = parameters.validate(section, Gate, "tool.fmnist.gate", source=pins.PATH)
     head = Version.read(Path(), "this checkout")
     with tempfile.TemporaryDirectory(prefix="fmnist-gate-") as folder:
-        base = Version.read(Checkout.clone(Path(folder, "base"), revision).folder, revision)
+        base = Version.read(Checkout.create(Path(folder, "base"), revision).folder, revision)
         not_run = drift(head.folder, head.stages)
         change = judge(base, head, not_run)
     print(f"This change: {change}")
@@ -63,6 +63,9 @@ def main() -> int:
         reasons.append(f"worse than the base beyond noise: {change.reason}")
     for reason in reasons:
         print(f"refused: {reason}")
+    if not reasons:
+        unknown = f", effect unknown: {change.reason}" if change.verdict == NOT_KNOWN else ""
+        print(f"passed{unknown}")
     return 1 if reasons else 0
 
 

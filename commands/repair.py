@@ -5,19 +5,19 @@ or where the list of locks is half-written. While DVC runs in this folder, this 
 
 Reads       dvc.lock, .dvc/tmp/rwlock, the names of files in .dvc/cache and in the visible folders
 Writes      dvc.lock as committed, if it is half-written; DVC's run-cache has what ran since
-Exit code   0, or 2 if dvc.lock has a merge conflict
+Exit code   0, or 2 if dvc.lock has a merge conflict, or Git cannot show the committed one
 """
 
 import itertools
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import psutil
 
-from fmnist.pipeline import lock_file
+from fmnist.pipeline import git_command, lock_file
 from fmnist.pipeline.dvc_command import PUSH_LIST
+from fmnist.pipeline.git_command import git
 from fmnist.stage import command, files
 from fmnist.stage.command import InputError
 
@@ -49,13 +49,16 @@ def repair_lock_file() -> None:
     try:
         lock_file.read()
     except InputError as reason:
+        try:
+            committed = _committed(path)
+        except InputError as error:
+            raise InputError(f"{reason}; the committed one cannot replace it: {error}") from None
         BROKEN.parent.mkdir(parents=True, exist_ok=True)
         path.replace(BROKEN)
-        committed = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True)
-        if committed.returncode == 0:
+        if committed is not None:
             with files.replacing(path) as file:
-                file.write(committed.stdout)
-        done = "removed" if committed.returncode else "replaced by the committed one"
+                file.write(committed)
+        done = "removed" if committed is None else "replaced by the committed one"
         _report(
             f"{reason}; {done}. DVC's run-cache has what ran since, and {BROKEN} is a copy of the"
             " broken file"
@@ -88,6 +91,27 @@ def remove_temporary_files() -> None:
     if PUSH_LIST.exists():
         PUSH_LIST.unlink()
         _report(f"{PUSH_LIST} is left by a killed push; removed")
+
+
+def _committed(path: Path) -> bytes | None:
+    """Return the committed content of a file; None if there is no commit that has it.
+
+    Raises:
+        InputError: Git cannot tell.
+    """
+    try:
+        git("rev-parse", "--git-dir")
+    except InputError as error:
+        if "not a git repository" in str(error):
+            return None
+        raise
+    try:
+        git("rev-parse", "--verify", "HEAD")
+    except InputError:  # no commit yet
+        return None
+    if not git("ls-tree", "--name-only", "HEAD", f"./{path}"):
+        return None
+    return git_command.read("show", f"HEAD:./{path}")
 
 
 def _report(what: str) -> None:

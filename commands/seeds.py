@@ -1,7 +1,8 @@
 """Run a recipe under several seeds, to measure what chance alone changes.
 
-Each is an ordinary run of the committed pipeline, in a clone that shares this checkout's DVC cache,
-so that nothing is trained twice; as many run at once as there are cores for the recipe's threads.
+Each is an ordinary run of the committed pipeline, in a folder of its own that uses this one's DVC
+cache, so that nothing is trained twice; as many run at once as there are cores for the recipe's
+threads.
 Each row is written when its run ends, and stays while its key is current: a table can be made in
 parts.
 
@@ -39,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(
         prefix="fmnist-seeds-", ignore_cleanup_errors=True
     ) as temporary:
-        committed = Checkout.clone(Path(temporary, "committed"), "HEAD")
+        committed = Checkout.create(Path(temporary, "committed"), "HEAD")
         values = yaml_file.load(committed.folder / parameters.PATH)
         recipe = arguments.recipe or values["train"]["recipe"]
         if recipe not in values["recipes"]:
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def _run(folder: Path, commit: str, recipe: str, seed: int) -> seeds.Row:
-    checkout = Checkout.clone(folder, commit)
+    checkout = Checkout.create(folder, commit)
     checkout.share_cache()
     checkout.set({"train.recipe": recipe, "train.seed": seed})
     if not checkout.dvc("repro", "--quiet", "evaluate"):

@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--stage", help="only this stage, from its recorded inputs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fmnist-verify-", ignore_cleanup_errors=True) as folder:
-        checkout = Checkout.clone(Path(folder, "rebuilt"), arguments.rev)
+        checkout = Checkout.create(Path(folder, "rebuilt"), arguments.rev)
         recorded = checkout.stages()
         if arguments.stage not in {None, *recorded}:
             known = ", ".join(recorded)
@@ -47,7 +47,7 @@ def main() -> int:
             rows = [row for row in rows if row.stage == arguments.stage]
         unmet = contract.unmet()
         if unmet and not any(row.is_input for row in rows):
-            original = Checkout.clone(Path(folder, "recorded"), checkout.commit)
+            original = Checkout.create(Path(folder, "recorded"), checkout.commit)
             rows = [as_numbers(row, original, checkout) for row in rows]
         graph = list(yaml_file.load(checkout.folder / "dvc.yaml")["stages"])
     order = {name: number for number, name in enumerate(graph)}

@@ -3,21 +3,28 @@
 The option ``-p stages`` in pyproject.toml applies the numeric contract before this is imported.
 """
 
+import atexit
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import filelock
 import fork_server
 import pytest
-from programs import dvc
-from projects import copy_project, make_small
+from programs import dvc, git
+from projects import ROOT, copy_project, make_small
 from tiny_data import pixels
 
 from fmnist.preprocess import idx
 
 pytest_plugins = ["mirrors", "web_server"]  # which define fixtures too
+
+# In a Git hook, variables name the user's repository. His settings act on every repository.
+for name in git(ROOT, "rev-parse", "--local-env-vars").split():
+    os.environ.pop(name, None)
+os.environ |= {"GIT_CONFIG_GLOBAL": f"{ROOT}/tests/gitconfig", "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,8 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start TensorFlow where tests run, and beside it the fork server that all of them share."""
     runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses")
-    if not hasattr(config, "workerinput") and not config.getoption("--no-runs"):
-        fork_server.start()
+    if not hasattr(config, "workerinput"):
+        site = tempfile.mkdtemp(prefix="dvc-site-cache-")  # instead of one that stays in /var/tmp
+        atexit.register(shutil.rmtree, site, ignore_errors=True)
+        os.environ["DVC_SITE_CACHE_DIR"] = site
+        if not config.getoption("--no-runs"):
+            fork_server.start()
     if runs_tests:
         from fmnist.network import tensorflow_contract  # seconds
 

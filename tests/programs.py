@@ -122,10 +122,11 @@ def dvc_status(folder: Path) -> dict[str, list]:
         return repo.status()
 
 
-def git(folder: Path, *arguments: str) -> None:
-    """Run Git, which must succeed, with an identity."""
-    identity = ("-c", "user.name=me", "-c", "user.email=me@example.com")
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+def git(folder: Path, *arguments: str) -> str:
+    """Run Git, which must succeed; return what it prints."""
+    result = run(folder, "git", *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
 
 
 def commit(folder: Path) -> None:

@@ -13,9 +13,18 @@ from fmnist.stage.command import InputError
 PUSH_LIST = Path("make-push.dvc")  # which `commands.push` writes, and leaves if it is killed
 
 
+# With these, Python takes other packages than those installed beside it.
+FOREIGN_PACKAGES = {"PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH"}
+
+
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables with the programs installed beside this Python first on PATH."""
-    return {**base, "PATH": f"{Path(sys.executable).parent}:{base['PATH']}"}
+    """Return variables with which DVC and its stages use the programs beside this Python.
+
+    DVC runs a stage in ``SHELL``, which refuses to run anything for a service account.
+    """
+    kept = {name: value for name, value in base.items() if name not in FOREIGN_PACKAGES}
+    path = f"{Path(sys.executable).parent}:{base['PATH']}"
+    return kept | {"PATH": path, "SHELL": "/bin/sh"}
 
 
 def run(
@@ -48,6 +57,12 @@ def ask(folder: Path, *arguments: str, variables: Mapping[str, str] | None = Non
 
 
 def cache() -> Path:
-    """Return the cache of the current folder."""
+    """Return the cache of the current folder.
+
+    Raises:
+        InputError: DVC cannot tell.
+    """
     result = run("cache", "dir", stdout=subprocess.PIPE)
-    return Path(result.stdout.strip() or ".dvc/cache").resolve()
+    if result.returncode:
+        raise InputError("dvc cache dir: it fails; see above")
+    return Path(result.stdout.strip()).resolve()

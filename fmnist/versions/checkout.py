@@ -1,6 +1,7 @@
 """A committed revision in a folder of its own, apart from the user's files, cache and settings."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -9,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmnist.pipeline import dvc_command, lock_file, parameters_file
+from fmnist.pipeline import dvc_command, git_command, lock_file, parameters_file
+from fmnist.pipeline.git_command import git
 from fmnist.pipeline.lock_file import Stage
 from fmnist.stage import parameters
 from fmnist.stage.command import InputError
-from fmnist.versions.git import git, without
 
 
 @dataclass
 class Checkout:
-    """A clone of one commit.
+    """A repository of its own with one commit checked out.
 
     Attributes:
         folder: the project's top folder in it.
@@ -31,21 +32,40 @@ class Checkout:
     environment: dict[str, str] = field(repr=False)
 
     @classmethod
-    def clone(cls, folder: Path, revision: str) -> "Checkout":
-        """Clone the repository of the current folder into ``folder``, which is created.
+    def create(cls, folder: Path, revision: str) -> "Checkout":
+        """Check a revision of the current folder's repository out into ``folder``, a new one.
+
+        Objects are shared, not copied. The user's repository itself reads them, so that it fetches
+        what a partial clone lacks.
 
         Raises:
-            InputError: there is no repository here, or it has no such revision.
+            InputError: there is no repository here, it has no such revision, or files are missing.
         """
         commit = git("rev-parse", "--verify", f"{revision}^{{commit}}")
-        top, prefix = git("rev-parse", "--show-toplevel"), git("rev-parse", "--show-prefix")
-        git("clone", "--quiet", "--shared", "--no-checkout", top, str(folder))
-        git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
+        prefix = git("rev-parse", "--show-prefix")
+        objects = Path(git("rev-parse", "--git-path", "objects")).resolve()
+        kind = git("rev-parse", "--show-object-format")
+        git("init", "--quiet", "--template=", f"--object-format={kind}", str(folder))
+        repository = folder / ".git"
+        (repository / "objects/info").mkdir(exist_ok=True)
+        (repository / "objects/info/alternates").write_bytes(os.fsencode(objects) + b"\n")
+        (repository / "HEAD").write_text(f"{commit}\n", encoding="utf-8")
+        index = {"GIT_INDEX_FILE": str(repository / "index")}
+        whole = ("-c", "core.sparseCheckout=false", "--work-tree", str(folder))
+        git(*whole, "read-tree", "--reset", "-u", commit, variables=index)
+        if missing := git(*whole, "ls-files", "--deleted", variables=index).splitlines():
+            raise InputError(f"{revision}: cannot check out {len(missing)} files: {missing[0]}, …")
+
         project = folder / prefix
         if not (project / ".dvc").is_dir():
             raise InputError(f"{revision}: expected a DVC project, found no .dvc folder in it")
         (project / ".dvc" / "config.local").write_text("[cache]\n    dir = cache\n")
-        environment = dvc_command.environment(without("DVC_", "GIT_")) | {
+        variables = {
+            name: value
+            for name, value in git_command.environment().items()
+            if not name.startswith("DVC_")
+        }
+        environment = dvc_command.environment(variables) | {
             f"DVC_{name}": f"{folder}.dvc"
             for name in ("GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR", "SITE_CACHE_DIR")
         }
@@ -72,8 +92,11 @@ class Checkout:
         self.set(values)
 
     def share_cache(self) -> None:
-        """Use the cache of the current folder, and its run-cache."""
-        self.dvc("config", "--quiet", "--local", "cache.dir", str(dvc_command.cache()))
+        """Use the cache of the current folder, and its run-cache.
+
+        By a link, which can have any path; DVC's settings cannot.
+        """
+        (self.folder / ".dvc" / "cache").symlink_to(dvc_command.cache())
 
     def stages(self) -> dict[str, Stage]:
         """Return the content of its dvc.lock; see `lock_file.read`."""
@@ -113,9 +136,14 @@ class Checkout:
         local = Path(".dvc", "config.local")
         if local.exists():
             shutil.copy(local, self.folder / local)
-            self.dvc("config", "--quiet", "--local", "cache.dir", "cache")
-        cache = str(dvc_command.cache())
-        self.dvc("remote", "add", "--quiet", "--local", "--force", "cache-here", cache)
+            self._set_up("config", "cache.dir", "cache")
+        cache = self.folder / ".dvc" / "cache-here"
+        cache.symlink_to(dvc_command.cache())
+        self._set_up("remote", "add", "--force", "cache-here", "cache-here")
         return self.dvc("pull", "--quiet", "--remote", "cache-here", *paths) or self.dvc(
             "pull", "--quiet", *paths
         )
+
+    def _set_up(self, command: str, *arguments: str) -> None:
+        if not self.dvc(command, *arguments, "--quiet", "--local"):
+            raise InputError(f"dvc {command} {' '.join(arguments)}: it fails; see above")
