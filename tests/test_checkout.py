@@ -17,6 +17,7 @@ FILES = {
     "folder/ä b": "text\r\n",
     "data": "1\n" * 999,
 }
+STRANGE = "\"#a' ü:\\b"
 
 
 def fill(folder: Path, *options: str) -> Path:
@@ -87,9 +88,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "submodule": submodule,
     "monorepo": subfolder,
     "SHA-256": lambda origin: fill(origin.with_name("sha256"), "--object-format=sha256"),
-    "strange path": lambda origin: Path(
-        shutil.copytree(origin, origin.with_name("\"#a' ü:\\b\nc"))
-    ),
+    "strange path": lambda origin: Path(shutil.copytree(origin, origin.with_name(STRANGE))),
 }
 
 

@@ -38,6 +38,7 @@ def compare(folder: Path, *arguments: str) -> tuple[str, str]:
     """Compare, which must succeed; return what is printed, and the report."""
     result = call(folder, "commands.compare", *arguments)
     assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Base: ")
     return result.stdout + result.stderr, (folder / "comparison" / "report.md").read_text()
 
 
@@ -235,5 +236,6 @@ def test_a_revision_that_does_not_exist_is_refused(checkout):
     )
     git(checkout, "branch", "--quiet", "--move", "main", "trunk")
     assert refusal(checkout) == (
-        "error: expected a branch main, here or at origin, found none; set BASE=<revision>\n"
+        "error: expected a branch main or master, here or at a remote, found none;"
+        " set BASE=<revision>\n"
     )

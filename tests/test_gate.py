@@ -30,9 +30,11 @@ def checked(made_once, reproduced, tmp_path) -> Path:
 
 
 def gate(folder: Path, *arguments: str) -> tuple[int, list[str]]:
-    """Return the exit code and the lines that are printed."""
+    """Return the exit code and the lines that are printed after the one with the base."""
     result = call(folder, "commands.gate", *arguments)
-    return result.returncode, (result.stdout + result.stderr).splitlines()
+    first, *lines = (result.stdout + result.stderr).splitlines()
+    assert first.startswith("Base: ")
+    return result.returncode, lines
 
 
 def test_what_was_reproduced_passes_without_data_and_without_seeds(checked, tmp_path):
@@ -40,7 +42,7 @@ def test_what_was_reproduced_passes_without_data_and_without_seeds(checked, tmp_
     git(tmp_path, "clone", "--quiet", str(checked), str(elsewhere))
     assert gate(elsewhere) == (
         0,
-        ["This change: none: it cannot affect any metric"],
+        ["This change: none: it cannot affect any metric", "passed"],
     )
 
 
@@ -192,7 +194,10 @@ def test_a_change_is_judged_by_the_spread_between_seeds_of_both_sides(
     seeds.write(table(folder, 0.880, 0.884, 0.882), path)
     commit(folder)
     git(folder, "checkout", "--quiet", "change")
-    expected = ["This change: not known: run `make seeds` (head without seeds)"]
+    expected = [
+        "This change: not known: run `make seeds` (head without seeds)",
+        "passed, effect unknown: run `make seeds` (head without seeds)",
+    ]
     assert gate(folder, "--base", "main") == (0, expected)
     for accuracies, verdict, expected in (
         ((0.890, 0.894, 0.892), "better", 0),

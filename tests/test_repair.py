@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from dvc_objects.fs.utils import tmp_fname
-from programs import call, commit, dvc, dvc_status, run
+from programs import call, commit, dvc, dvc_status, git, run
 from projects import set_value
 
 from commands import repair
@@ -52,6 +52,19 @@ def test_a_committed_lock_file_is_restored_and_what_ran_since_comes_from_the_run
     assert path.read_bytes() == committed
     assert "Running stage" not in dvc(project, "repro")
     assert path.read_bytes() == since
+
+
+def test_a_half_written_lock_file_stays_where_git_cannot_show_the_committed_one(project):
+    commit(project)
+    path = project / "dvc.lock"
+    lost = git(project, "rev-parse", "HEAD:dvc.lock")
+    broken = path.read_text()[:9]
+    path.write_text(broken)
+    (project / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    result = call(project, "commands.repair")
+    assert result.returncode == 2
+    assert "; the committed one cannot replace it: git show HEAD:./dvc.lock: " in result.stderr
+    assert path.read_text() == broken
 
 
 def test_a_whole_lock_file_and_none_are_left_alone(reproduced, folder, capsys):
