@@ -132,7 +132,7 @@ def _dvc_runs_here() -> bool:
     """Return whether any DVC runs in this folder."""
     return any(
         process.info["cwd"] == str(Path.cwd())
-        and any(Path(part).name == "dvc" for part in process.info["cmdline"] or [])
+        and any(Path(part).stem == "dvc" for part in process.info["cmdline"] or [])
         for process in psutil.process_iter(["cmdline", "cwd"])
     )
 

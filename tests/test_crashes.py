@@ -45,7 +45,9 @@ class Repro:
     def __init__(
         self, folder: Path, shell: str = SHELLS[0], stage: str = "", **environment: str
     ) -> None:
-        self.process = start(folder, "dvc", "repro", *stage.split(), SHELL=shell, **environment)
+        # The program `dvc` would take neither the shell nor packages from the environment.
+        command = (sys.executable, "-m", "dvc", "repro", *stage.split())
+        self.process = start(folder, *command, SHELL=shell, **environment)
         self.lines: list[str] = []
         self.started = {stage: threading.Event() for stage in STAGES}
         self._reader = threading.Thread(target=self._read)

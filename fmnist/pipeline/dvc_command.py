@@ -13,18 +13,9 @@ from fmnist.stage.command import InputError
 PUSH_LIST = Path("make-push.dvc")  # which `commands.push` writes, and leaves if it is killed
 
 
-# With these, Python takes other packages than those installed beside it.
-FOREIGN_PACKAGES = {"PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH"}
-
-
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables with which DVC and its stages use the programs beside this Python.
-
-    DVC runs a stage in ``SHELL``, which refuses to run anything for a service account.
-    """
-    kept = {name: value for name, value in base.items() if name not in FOREIGN_PACKAGES}
-    path = f"{Path(sys.executable).parent}:{base['PATH']}"
-    return kept | {"PATH": path, "SHELL": "/bin/sh"}
+    """Return variables with which DVC and its stages use the programs beside this Python."""
+    return {**base, "PATH": f"{Path(sys.executable).parent}:{base['PATH']}"}
 
 
 def run(
