@@ -4,8 +4,6 @@
 .DELETE_ON_ERROR:
 # Goals run in the order given, whatever -j says: `make -j8 repro gate`.
 .NOTPARALLEL:
-# For what the commands start; make 3.81 does not look here for those that it starts itself.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # With these, Python takes other packages than those in .venv.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 

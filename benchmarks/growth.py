@@ -83,7 +83,7 @@ def main() -> None:
 def run_size(images: int, width: float) -> Usage:
     """Run all stages once; return what each used."""
     with tempfile.TemporaryDirectory(prefix="fmnist-growth-") as name:
-        checkout, mirror = Checkout.clone(Path(name, "clone"), "HEAD"), Path(name, "mirror")
+        checkout, mirror = Checkout.create(Path(name, "clone"), "HEAD"), Path(name, "mirror")
         mirror.mkdir()
         raw_files.repeat(mirror, images)
         checkout.fetch_from(mirror)

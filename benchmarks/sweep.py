@@ -103,7 +103,7 @@ def run(cores: int, trials: int, epochs: int, images: int | None = None) -> Tria
         InputError: there are no prepared images, or the sweep fails.
     """
     with tempfile.TemporaryDirectory(prefix="fmnist-sweep-") as name:
-        folder = Checkout.clone(Path(name, "clone"), "HEAD").folder
+        folder = Checkout.create(Path(name, "clone"), "HEAD").folder
         for split in SPLITS:
             of_split = Images.load(PREPARED / f"{split}.npz")
             few = Images(of_split.images[:images], of_split.labels[:images])

@@ -28,6 +28,7 @@ from fmnist.versions.checkout import Checkout
 NOTEBOOK = Path(__file__).with_name("notebook.py")
 STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
 LIGHT = ("fetch", "preprocess", "plot")
+REPRO = [sys.executable, "-m", "dvc", "repro"]  # the program `dvc` would choose the Python itself
 OURS, AGAIN, OTHER = "dvc repro", "dvc repro, nothing to do", "notebook"
 STARTS = {
     "python, nothing to do": [sys.executable, "-c", ""],
@@ -67,7 +68,7 @@ def run_round() -> Round:
     with tempfile.TemporaryDirectory(prefix="fmnist-whole-job-") as name:
         folder = Path(name)
         seconds = {name: process.run(start, folder).seconds for name, start in STARTS.items()}
-        checkout = Checkout.clone(folder / "clone", "HEAD")
+        checkout = Checkout.create(folder / "clone", "HEAD")
         for results_in_git in ("metrics", "plots"):
             shutil.rmtree(checkout.folder / results_in_git, ignore_errors=True)
         python = folder / "programs" / "python"
@@ -78,11 +79,11 @@ def run_round() -> Round:
             "PATH": f"{python.parent}:{checkout.environment['PATH']}",
             "FMNIST_MIRRORS": raw_files.RAW.resolve().as_uri(),
         }
-        ours = process.run(["dvc", "repro"], checkout.folder, environment)
+        ours = process.run(REPRO, checkout.folder, environment)
         stages = stage_seconds(ours.lines, ours.seconds)
         if left_out := set(STAGES) - set(stages):
             raise InputError(f"dvc repro: expected it to run all stages, it skipped {left_out}")
-        again = process.run(["dvc", "repro"], checkout.folder, environment)
+        again = process.run(REPRO, checkout.folder, environment)
 
         (folder / "notebook" / "data").mkdir(parents=True)
         (folder / "notebook" / raw_files.RAW).symlink_to(raw_files.RAW.resolve())

@@ -1,5 +1,7 @@
 """Check all of params.yaml, and that dvc.yaml declares what each stage uses.
 
+It is DVC's first stage too, so that a wrong value stops before DVC deletes what it would change.
+
 Reads       params.yaml, dvc.yaml, source files, the names of files in metrics/ and plots/
 Exit code   0, or 2 with a line for each fault
 """
@@ -39,6 +41,9 @@ class Parameters(Schema):
         return train
 
 
+TAKE_BACK = f"to undo all changes of {parameters.PATH}: git restore {parameters.PATH}"
+
+
 def main() -> None:
     """Run the command."""
     values = yaml_file.load(parameters.PATH)
@@ -46,7 +51,7 @@ def main() -> None:
     try:
         parameters.validate(values, Parameters)
     except InputError as error:
-        faults.insert(0, str(error))
+        faults = [str(error), *faults, TAKE_BACK]
     if faults:
         raise InputError("\n".join(faults))
 

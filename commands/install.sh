@@ -78,7 +78,7 @@ if [ "$group" = main ]; then
     cat >.venv/bin/dvc <<'END'
 #!/bin/sh
 unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH
-SHELL=/bin/sh exec "${0%/*}/python" -P "$0.py" "$@"
+SHELL=/bin/sh PATH="${0%/*}:$PATH" exec "${0%/*}/python" -P "$0.py" "$@"
 END
     chmod +x .venv/bin/dvc
 fi

@@ -57,6 +57,8 @@ def start() -> None:
     python.parent.mkdir()
     python.write_text(CLIENT.format(python=sys.executable, address=address))
     python.chmod(0o755)
+    for name in ("dvc", "dvc.py"):  # which run stages with the `python` beside them
+        (python.parent / name).symlink_to(Path(sys.prefix, "bin", name))
     server = subprocess.Popen(
         [sys.executable, __file__, address],
         cwd=Path(__file__).parent.parent,

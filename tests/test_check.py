@@ -11,6 +11,7 @@ import yaml
 from programs import call
 from projects import ROOT, set_value
 
+from commands.check import TAKE_BACK
 from fmnist.pipeline import graph
 from fmnist.stage import yaml_file
 
@@ -98,6 +99,7 @@ def test_a_section_that_no_stage_tracks_or_that_is_missing_is_named(source):
         "params.yaml: new: unknown key",
         "params.yaml: new: no stage tracks it: add it to the params of the stage that reads it in"
         " dvc.yaml",
+        TAKE_BACK,
     ]
     edit_stage(source, "plot", "params", "plot")
     assert graph.check(source)[1].startswith("params.yaml: plot: no stage tracks it: add it to")
@@ -111,6 +113,7 @@ def test_a_tracked_section_that_is_missing_is_named(source):
         "params.yaml: plot: missing key",
         "params.yaml: plot: missing section: add it, or remove it from the params of plot in"
         " dvc.yaml",
+        TAKE_BACK,
     ]
 
 
@@ -131,4 +134,7 @@ def test_a_program_that_does_not_exist_is_named(source):
 def test_faults_of_parameters_and_of_the_graph_are_reported_together(source):
     set_value(source, "plot.dpi", 1)
     (source / "plots" / "new.png").touch()
-    assert [line.partition(": ")[0] for line in check(source)] == ["params.yaml", "plots/new.png"]
+    first, second, last = check(source)
+    assert first.startswith("params.yaml: plot.dpi: expected ")
+    assert second.startswith("plots/new.png: ")
+    assert last == "to undo all changes of params.yaml: git restore params.yaml" == TAKE_BACK

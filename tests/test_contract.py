@@ -164,6 +164,23 @@ def test_the_contract_sets_its_switches_and_removes_their_relatives():
     assert not {"NPY_DISABLE_CPU_FEATURES", "KERAS_MAX_EPOCHS", "LANGUAGE"} & set(found)
 
 
+def test_a_stage_takes_no_package_from_pythonpath(tmp_path):
+    for name in ("numpy", "yaml", "ruamel", "tqdm"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign')")
+    result = in_a_new_process("import stages.plot", PYTHONPATH=f"{tmp_path}:{ROOT}::{tmp_path}/")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_matplotlib_keeps_its_cache_where_the_user_says_so_and_takes_no_settings_from_there(
+    tmp_path,
+):
+    (tmp_path / "matplotlibrc").write_text("figure.dpi: 33\n")
+    program = "import stages, matplotlib\n"
+    program += "print(matplotlib.get_cachedir(), matplotlib.rcParams['figure.dpi'])"
+    result = in_a_new_process(program, MPLCONFIGDIR=str(tmp_path), HOME="/proc/nowhere")
+    assert (result.stdout, result.stderr) == (f"{tmp_path} 100.0\n", "")
+
+
 def test_numpy_dispatches_to_no_instructions_beyond_avx2():
     program = "import stages, numpy\nprint(numpy.show_config('dicts')['SIMD Extensions']['found'])"
     assert in_a_new_process(program).stdout == "['X86_V3']\n"

@@ -66,8 +66,9 @@ def merge(a: dict, b: dict) -> dict:
     }
 
 
-def test_the_graph_has_the_five_stages_in_order():
-    assert tuple(GRAPH) == STAGES
+def test_the_graph_has_the_five_stages_in_order_after_a_check_of_all_parameters():
+    assert tuple(GRAPH) == ("check", *STAGES)
+    assert GRAPH["check"]["params"] == [{"params.yaml": None}]
     assert all(GRAPH[stage]["cmd"] == f"python -m stages.{stage}" for stage in STAGES)
 
 

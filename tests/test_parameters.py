@@ -1,6 +1,7 @@
 """params.yaml: what is accepted, and the messages for everything else."""
 
 import re
+import sys
 
 import pytest
 from programs import run
@@ -53,6 +54,7 @@ def test_a_missing_file_is_reported_with_what_to_do(folder):
 def test_make_repro_runs_no_stage_when_a_section_of_no_stage_is_invalid(project):
     set_value(project, "recipes.cnn.epochs", "many")
     before = (project / "dvc.lock").read_bytes()
+    (project / ".venv").symlink_to(sys.prefix)
     result = run(project, "make", "--old-file=install", "repro")
     assert result.returncode == 2
     assert "error: params.yaml: recipes.cnn.epochs: expected to be a valid integer" in result.stderr

@@ -24,6 +24,11 @@ CUTS = {
 }
 
 
+def only_the_check_runs(project: Path) -> bool:
+    """Run the pipeline, whose results are in the run-cache; `check` has none."""
+    return re.findall("Running stage '(.+)'", dvc(project, "repro")) == ["check"]
+
+
 def test_a_half_written_lock_file_is_removed_wherever_it_was_cut(project):
     path = project / "dvc.lock"
     whole = path.read_text()
@@ -36,7 +41,7 @@ def test_a_half_written_lock_file_is_removed_wherever_it_was_cut(project):
         )
         assert not path.exists()
         assert (project / repair.BROKEN).read_text() == cut(whole)
-    assert "Running stage" not in dvc(project, "repro")
+    assert only_the_check_runs(project)
     assert path.read_text() == whole
 
 
@@ -50,7 +55,7 @@ def test_a_committed_lock_file_is_restored_and_what_ran_since_comes_from_the_run
     path.write_bytes(since[:8192])
     assert "; replaced by the committed one. DVC's" in call(project, "commands.repair").stdout
     assert path.read_bytes() == committed
-    assert "Running stage" not in dvc(project, "repro")
+    assert only_the_check_runs(project)
     assert path.read_bytes() == since
 
 

@@ -1,4 +1,7 @@
-"""A changed parameter reruns exactly the stages that it affects: for every value in params.yaml."""
+"""A changed parameter reruns exactly the stages that it affects: for every value in params.yaml.
+
+And the stage `check`, which every value concerns and on which no stage depends.
+"""
 
 import copy
 import hashlib
@@ -12,6 +15,7 @@ from projects import REAL, STAGES, copy_project, make_small, set_value
 from tiny_data import pixels
 
 from commands.check import Parameters
+from fmnist.pipeline import lock_file
 from fmnist.preprocess import idx
 from fmnist.stage import dotted, parameters, yaml_file
 from fmnist.stage.command import InputError
@@ -163,24 +167,24 @@ def test_the_copy_for_small_data_keeps_the_keys_of_the_real_parameters(tmp_path,
 @pytest.mark.parametrize("key", CHANGES)
 def test_dvc_names_exactly_the_stage_that_reads_the_value(key, project, mirror):
     change(project, mirror, key)
-    assert status(project) == {CHANGES[key][1]}
+    assert status(project) == {"check", CHANGES[key][1]}
 
 
-def test_dvc_names_no_stage_for_a_value_that_reaches_no_result(project):
+def test_dvc_names_only_the_check_for_a_value_that_reaches_no_result(project):
     for key, value in NOTHING.items():
         set_value(project, key, value)
-        assert status(project) == set(), key
+        assert status(project) == {"check"}, key
 
 
-def test_dvc_names_no_stage_for_any_value_of_a_recipe_that_is_not_chosen(project):
+def test_dvc_names_only_the_check_for_any_value_of_a_recipe_that_is_not_chosen(project):
     for key in OTHER_RECIPES:
         set_value(project, key, [PARAMETERS[key], "other"])
-    assert status(project) == set()
+    assert status(project) == {"check"}
 
 
 def test_dvc_names_train_for_every_value_of_the_recipe_once_it_is_chosen(project):
     set_value(project, "train.recipe", "cnn")
-    dvc(project, "commit", "--force", "train")  # records the parameters as they are now
+    dvc(project, "commit", "--force", "check", "train")  # records the parameters as they are now
     assert status(project) == set()
     for key, value in PARAMETERS.items():
         if key.startswith("recipes.cnn."):
@@ -193,9 +197,7 @@ def test_dvc_names_train_for_every_value_of_the_recipe_once_it_is_chosen(project
 def md5s(folder: Path) -> dict[str, dict[str, str]]:
     """Return for each stage its dependencies' hashes, as dvc.lock has them."""
     stages = yaml_file.load(folder / "dvc.lock")["stages"]
-    return {
-        stage: {dep["path"]: dep["md5"] for dep in entry["deps"]} for stage, entry in stages.items()
-    }
+    return {stage: {dep["path"]: dep["md5"] for dep in stages[stage]["deps"]} for stage in STAGES}
 
 
 def reproduce(folder: Path) -> list[str]:
@@ -204,12 +206,12 @@ def reproduce(folder: Path) -> list[str]:
 
 
 def check_real_run(folder: Path, named: set[str]) -> list[str]:
-    """Run, and check that besides ``named`` just those stages ran whose inputs' bytes changed."""
+    """Run, and check that besides the check, and ``named``, just those ran whose inputs changed."""
     before = md5s(folder)
     executed = reproduce(folder)
     after = md5s(folder)
     expected = [stage for stage in STAGES if stage in named or before[stage] != after[stage]]
-    assert executed == expected
+    assert executed == ["check", *expected]
     assert status(folder) == set()
     return executed
 
@@ -224,7 +226,7 @@ def check_real_run(folder: Path, named: set[str]) -> list[str]:
 )
 def test_a_real_run_executes_just_what_is_affected(key, executed, project, mirror):
     change(project, mirror, key)
-    assert check_real_run(project, {CHANGES[key][1]}) == executed
+    assert check_real_run(project, {CHANGES[key][1]}) == ["check", *executed]
 
 
 @pytest.mark.slow
@@ -235,19 +237,19 @@ def test_a_real_run_executes_just_what_is_affected_for_every_value(key, project,
 
 
 def test_a_recipe_comes_back_from_the_run_cache_and_another_ones_edit_is_not_seen(project):
-    first = (project / "dvc.lock").read_bytes()
+    first = lock_file.read(project / "dvc.lock")
     set_value(project, "recipes.cnn.network.filters", [4])
     set_value(project, "recipes.cnn.network.residual_blocks", [0])
     set_value(project, "train.recipe", "cnn")
-    assert reproduce(project)[0] == "train"
+    assert reproduce(project)[:2] == ["check", "train"]
     set_value(project, "recipes.mlp.epochs", 1)
-    assert status(project) == set()
+    assert status(project) == {"check"}
     set_value(project, "recipes.mlp.epochs", 3)
     set_value(project, "train.recipe", "mlp")
     output = dvc(project, "repro")
     assert "Stage 'train' is cached - skipping run" in output
-    assert "Running stage" not in output
-    assert (project / "dvc.lock").read_bytes() == first
+    assert output.count("Running stage") == 1  # the check
+    assert lock_file.read(project / "dvc.lock") == first
 
 
 def test_nothing_runs_when_nothing_changed(project):

@@ -39,6 +39,12 @@ class Machine:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        """Let make use the environment of these tests."""
+        environment = self.folder / ".venv"
+        if not environment.is_symlink():
+            environment.symlink_to(sys.prefix)
+
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the shell."""
         home = self.folder.with_name(f"{self.folder.name}-home")

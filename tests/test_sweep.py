@@ -5,7 +5,10 @@ import json
 import os
 import shutil
 import signal
+import sys
+import sysconfig
 import time
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -274,11 +277,8 @@ def test_a_killed_worker_costs_time_and_no_result(to_sweep, undisturbed):
 def test_on_a_cluster_nodes_are_used_or_refused_by_name_and_one_can_be_lost(
     to_sweep, undisturbed, cluster, tmp_path
 ):
-    metadata = tmp_path / "other" / "numpy-1.0.dist-info" / "METADATA"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.0\n")
-    join = ("ray", "start", "--block", "--num-cpus", "1", "--address", cluster.address)
-    node = start(tmp_path, *join, PYTHONPATH=str(tmp_path / "other"))
+    join = ("-m", "ray.scripts.scripts", "start", "--block", "--num-cpus", "1")
+    node = start(tmp_path, python_with_another_numpy(tmp_path), *join, "--address", cluster.address)
     used: set[int] = set()
 
     def both_have_trained() -> bool:
@@ -299,6 +299,20 @@ def test_on_a_cluster_nodes_are_used_or_refused_by_name_and_one_can_be_lost(
     assert "expected numpy 2.4.6 installed, found 1.0" in refused
     assert "4 trials, 2 at once" in printed
     assert results(to_sweep) == results(undisturbed)
+
+
+def python_with_another_numpy(folder: Path) -> str:
+    """Make an environment with the packages of this one, in which NumPy claims to be older."""
+    venv.create(folder / "other", symlinks=True)
+    own, other = (
+        Path(sysconfig.get_path("purelib", vars={"base": base}))
+        for base in (sys.prefix, str(folder / "other"))
+    )
+    (other / "all.pth").write_text(f"{own}\n")
+    metadata = other / "numpy-1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.0\n")
+    return str(folder / "other" / "bin" / "python")
 
 
 def living_nodes(cluster) -> list:

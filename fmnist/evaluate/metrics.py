@@ -1,4 +1,4 @@
-"""The figures of ``metrics/test.json``."""
+"""The metrics in ``metrics/test.json``."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from fmnist.stage.files import rounded
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return figures as scalars and nested mappings, rounded to 6 decimals.
+    """Return metrics as scalars and nested mappings, rounded to 6 decimals.
 
     Args:
         probabilities: float32 [N, 10], a row's highest is its prediction.

@@ -41,7 +41,7 @@ class _LockFile(_Entry):
 
 
 def read(path: Path = PATH) -> dict[str, Stage]:
-    """Return the stages, in the file's order.
+    """Return the stages that have results, in the file's order.
 
     Raises:
         InputError: the file is not what DVC writes, or only its beginning; says where.
@@ -50,10 +50,11 @@ def read(path: Path = PATH) -> dict[str, Stage]:
     if not path.read_bytes().endswith(b"\n"):
         raise InputError(f"{path}: expected whole lines, found the last one cut")
     try:
-        return _LockFile.model_validate(values).stages
+        stages = _LockFile.model_validate(values).stages
     except pydantic.ValidationError as error:
         fault = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+    return {name: stage for name, stage in stages.items() if stage.outs}
 
 
 def md5(path: Path) -> str | None:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from fmnist.stage.command import InputError
 
-# Variables with these prefixes decide numbers or figures; those not set below are removed.
+# Variables with these prefixes decide numbers or drawings; those not set below are removed.
 FAMILIES = (
     *("TF_", "TENSORFLOW_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_", "CUDA_", "ABSL_"),
     *("NPY_", "OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_"),
     *("MPL", "MATPLOTLIB", "FREETYPE_", "LC_", "LANGUAGE"),
 )
+KEPT = {"MPLCONFIGDIR"}  # where Matplotlib keeps its cache of fonts
 
 SWITCHES = {
     # One instruction set on all processors.
@@ -50,6 +51,7 @@ SWITCHES = {
 FOR_AVX2_ALONE = ("NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
 INSTRUCTIONS = ("avx2", "fma", "bmi1", "bmi2", "f16c", "abm", "movbe")  # NumPy's X86_V3
 CPUINFO = Path("/proc/cpuinfo")
+PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 def apply() -> None:
@@ -73,7 +75,7 @@ def apply() -> None:
     wanted = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(FAMILIES) and name not in SWITCHES
+        if name in KEPT or not (name.startswith(FAMILIES) or name in SWITCHES)
     } | switches
     early = {"numpy", "tensorflow", "keras", "matplotlib"} & set(sys.modules)
     if early and not switches.items() <= os.environ.items():
@@ -82,11 +84,19 @@ def apply() -> None:
         del os.environ[name]
     os.environ.update(wanted)
     time.tzset()
+    _leave_out_foreign_packages()
     for reason in reasons:
         print(
             f"warning: results may differ from dvc.lock's on this machine: {reason}",
             file=sys.stderr,
         )
+
+
+def _leave_out_foreign_packages() -> None:
+    """Import no package from PYTHONPATH, where an older NumPy may be, but those of the project."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    foreign = {Path(path).resolve() for path in given if path} - {PROJECT}
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() not in foreign]
 
 
 def unmet() -> list[str]:

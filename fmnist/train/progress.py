@@ -5,7 +5,7 @@ import time
 
 
 class Progress:
-    """Print each epoch's figures, the seconds it took and the seconds left."""
+    """Print each epoch's metrics, the seconds it took and the seconds left."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs

@@ -44,7 +44,7 @@ def drift(
     cached = {path for stage in graph.values() for path in paths(stage.get("outs", []))}
     found = [*_broken_chain(recorded), *_undeclared(graph, recorded)]
     for name, changes in dvc_command.ask(folder, "status", variables=environment).items():
-        if name.endswith(".dvc"):  # a file of data that is tracked by itself
+        if not outputs(graph.get(name, {})):  # the check, or data that are tracked by themselves
             continue
         stage = recorded.get(name, Stage(cmd="none"))
         for change in changes:
