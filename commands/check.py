@@ -41,7 +41,7 @@ class Parameters(Schema):
         return train
 
 
-TAKE_BACK = f"to undo all changes of {parameters.PATH}: git restore {parameters.PATH}"
+TAKE_BACK = f"to undo all changes to {parameters.PATH}: git restore {parameters.PATH}"
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from fmnist.stage.command import InputError
 RWLOCK = Path(".dvc/tmp/rwlock")  # DVC's list of the paths that its processes read and write
 BROKEN = Path(".dvc/tmp/dvc.lock.broken")
 CACHE = Path(".dvc/cache")
+TAKE_ONE_SIDE = "git checkout --ours dvc.lock metrics plots"
 TEMPORARY = re.compile(r".*\.[\w-]{22}\.tmp")  # as dvc_objects.fs.utils.tmp_fname makes them
 
 
@@ -43,8 +44,8 @@ def repair_lock_file() -> None:
     text = path.read_text(encoding="utf-8", errors="replace")
     if "\n<<<<<<< " in f"\n{text}":
         raise InputError(
-            f"{path}: expected no merge conflict, found one; take either side (`git checkout"
-            f" --ours {path}`) and run this again"
+            f"{path}: expected no merge conflict, found one; take either side, because `make repro`"
+            f" computes the results of the merge:\n{TAKE_ONE_SIDE}\nmake repro"
         )
     try:
         lock_file.read()

@@ -137,4 +137,4 @@ def test_faults_of_parameters_and_of_the_graph_are_reported_together(source):
     first, second, last = check(source)
     assert first.startswith("params.yaml: plot.dpi: expected ")
     assert second.startswith("plots/new.png: ")
-    assert last == "to undo all changes of params.yaml: git restore params.yaml" == TAKE_BACK
+    assert last == "to undo all changes to params.yaml: git restore params.yaml" == TAKE_BACK

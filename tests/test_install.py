@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from programs import commit, git, run
-from projects import ROOT, files_below, set_value
+from projects import GRAPH, ROOT, files_below, set_value
 
 pytestmark = pytest.mark.slow
 
@@ -207,6 +207,21 @@ def test_goals_run_in_the_order_given_however_many_run_at_once(project):
     printed = run(project, "make", "-j8", "repro", "gate", "BASE=HEAD").stdout
     assert printed.index("Running stage 'plot'") < printed.index("This change: none"), printed
     assert "out of date" not in printed
+
+
+def test_dvc_and_its_stages_take_no_package_and_no_shell_from_the_environment(project, tmp_path):
+    program = Path(sys.prefix, "bin", "dvc")
+    if not program.with_name("dvc.py").exists():
+        pytest.skip("needs an environment that `make install` has made")
+    before = (project / "dvc.lock").read_bytes()
+    for name in ("yaml", "numpy", "ruamel"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign')")
+    foreign = {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1", "SHELL": "/usr/sbin/nologin"}
+    command = (str(program), "repro", "--force")
+    result = run(project, *command, **foreign, PATH="/usr/bin:/bin")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("Running stage") == len(GRAPH)
+    assert (project / "dvc.lock").read_bytes() == before
 
 
 def test_pull_fails_where_dvc_cannot_list_its_remotes(project):

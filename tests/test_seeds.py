@@ -94,7 +94,8 @@ def test_the_key_is_of_all_that_decides_the_figures_but_the_seed(reproduced, tmp
 
 
 @pytest.mark.slow
-def test_seeds_are_ordinary_runs_and_none_is_trained_twice(project):
+def test_seeds_are_ordinary_runs_and_none_is_trained_twice_in_a_folder_of_any_name(project):
+    project = project.rename(project.with_name('C# ü "x" it\'s'))
     commit(project)
     seeds.write([ROWS[2]], project / seeds.PATH)
     for arguments in (["--count", "1"], ["--count", "1", "--first", "43"]):
