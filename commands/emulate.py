@@ -117,6 +117,8 @@ def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> di
     )
     digests = {}
     for name, stage in yaml_file.load(checkout.folder / "dvc.yaml")["stages"].items():
+        if not graph.outputs(stage):
+            continue
         _, *arguments = stage["cmd"].split()
         result = subprocess.run(
             [*prefix, sys.executable, *arguments],

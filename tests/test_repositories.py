@@ -65,6 +65,45 @@ def test_a_partial_clone_whose_origin_is_gone_is_refused_by_name(command, origin
     assert any("does not appear to be a git repository" in line for line in printed), printed
 
 
+def everything(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return the mode and the content of all that is in a folder."""
+    return {
+        path.relative_to(folder): (
+            path.lstat().st_mode,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "seeds", "check", "repair"])
+def test_a_command_leaves_the_user_s_home_and_repository_as_they_are(command, origin, tmp_path):
+    home, project = tmp_path / "home", clone(origin, tmp_path / "project")
+    hooks, template = home / "hooks", home / "template"
+    (template / "hooks").mkdir(parents=True)
+    hooks.mkdir()
+    for name in ("post-checkout", "reference-transaction", "post-index-change", "fsmonitor"):
+        for hook in (hooks / name, template / "hooks" / name):
+            hook.write_text(f"#!/bin/sh\ntouch '{home}/acted'\n")
+            hook.chmod(0o755)
+    (home / ".gitconfig").write_text(
+        f"[core]\nhooksPath = {hooks}\nfsmonitor = {hooks}/fsmonitor\n"
+        f"[init]\ntemplateDir = {template}\n[commit]\ngpgsign = true\n"
+    )
+    (project / ".dvc" / "cache").symlink_to(origin / ".dvc" / "cache")
+    before = everything(home), everything(project / ".git"), git(project, "status", "--porcelain")
+    own = {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "MPLCONFIGDIR": str(tmp_path / "matplotlib"),
+    }
+    arguments = COMMANDS.get(command, (f"commands.{command}",))
+    result = run(project, "python", "-B", "-m", *arguments, **own)
+    assert "Traceback" not in result.stderr
+    changed = git(project, "status", "--porcelain").replace("M metrics/seeds.csv", "").strip()
+    assert (everything(home), everything(project / ".git"), changed) == before
+
+
 HOOKS = {
     "pre-commit": ("commit", "--quiet", "--allow-empty", "--message", "new"),
     "pre-push": ("push", "--quiet", "origin", "HEAD:refs/heads/pushed"),
