@@ -26,7 +26,7 @@ from fmnist.stage.files import read_json
 from fmnist.versions.checkout import Checkout
 
 NOTEBOOK = Path(__file__).with_name("notebook.py")
-STAGES = ("fetch", "preprocess", "train", "evaluate", "plot")
+STAGES = ("check", "fetch", "preprocess", "train", "evaluate", "plot")
 LIGHT = ("fetch", "preprocess", "plot")
 REPRO = [sys.executable, "-m", "dvc", "repro"]  # the program `dvc` would choose the Python itself
 OURS, AGAIN, OTHER = "dvc repro", "dvc repro, nothing to do", "notebook"

@@ -87,7 +87,7 @@ def test_ratios_and_shares_are_taken_within_each_round():
     rounds = [
         {
             "seconds": {whole_job.OURS: ours, whole_job.OTHER: other},
-            "stages": dict.fromkeys(whole_job.STAGES, ours / 8) | {timeline.DVC: ours * 3 / 8},
+            "stages": dict.fromkeys(whole_job.STAGES, ours / 8) | {timeline.DVC: ours / 4},
             "cells": {"train": other},
             "test_accuracy": {},
         }

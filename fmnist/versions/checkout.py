@@ -133,13 +133,14 @@ class Checkout:
 
         The current folder's local settings are copied for that: they hold the remote's secrets.
         """
-        local = Path(".dvc", "config.local")
-        if local.exists():
-            shutil.copy(local, self.folder / local)
-            self._set_up("config", "cache.dir", "cache")
         cache = self.folder / ".dvc" / "cache-here"
-        cache.symlink_to(dvc_command.cache())
-        self._set_up("remote", "add", "--force", "cache-here", "cache-here")
+        if not cache.is_symlink():
+            local = Path(".dvc", "config.local")
+            if local.exists():
+                shutil.copy(local, self.folder / local)
+                self._set_up("config", "cache.dir", ".dvc/cache")
+            cache.symlink_to(dvc_command.cache())
+            self._set_up("remote", "add", "cache-here", ".dvc/cache-here")
         return self.dvc("pull", "--quiet", "--remote", "cache-here", *paths) or self.dvc(
             "pull", "--quiet", *paths
         )
