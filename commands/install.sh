@@ -78,7 +78,8 @@ if [ "$group" = main ]; then
     cat >.venv/bin/dvc <<'END'
 #!/bin/sh
 unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH
-SHELL=/bin/sh PATH="${0%/*}:$PATH" exec "${0%/*}/python" -P "$0.py" "$@"
+programs=$(CDPATH='' cd "${0%/*}" && pwd)
+SHELL=/bin/sh PATH="$programs:$PATH" exec "$programs/python" -P "$programs/dvc.py" "$@"
 END
     chmod +x .venv/bin/dvc
 fi
