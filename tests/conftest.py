@@ -24,6 +24,9 @@ pytest_plugins = ["mirrors", "web_server"]  # which define fixtures too
 # In a Git hook, variables name the user's repository. His settings act on every repository.
 for name in git(ROOT, "rev-parse", "--local-env-vars").split():
     os.environ.pop(name, None)
+# In `make test`, variables make a test's own make a part of that one, which prints its folders.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
 os.environ |= {"GIT_CONFIG_GLOBAL": f"{ROOT}/tests/gitconfig", "GIT_CONFIG_NOSYSTEM": "1"}
 
 

@@ -37,7 +37,7 @@ PACKAGES = (
 # Sends its arguments, folder, environment and streams; exits as the stage does.
 CLIENT = """#!{python} -SE
 import json, os, socket, sys
-if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("stages."):
+if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith(("stages.", "commands.check")):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})

@@ -27,7 +27,6 @@ def contents(folder: Path) -> dict[str, bytes]:
             "recipes.mlp.optimizer.learning_rate=-1",
             "recipes.mlp.optimizer.learning_rate: expected to be greater than 0, found -1",
         ),
-        ("preprocess.seed=many", "preprocess.seed: expected to be a valid integer, found 'many'"),
     ],
 )
 def test_a_wrong_value_of_an_experiment_loses_nothing_and_says_how_to_undo_it(
