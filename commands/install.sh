@@ -74,7 +74,8 @@ if ! output=$("$python" -c "import $modules" 2>&1); then
 fi
 if [ "$group" = main ]; then
     # DVC and its stages take no packages from elsewhere, and no shell that refuses to run commands.
-    mv .venv/bin/dvc .venv/bin/dvc.py
+    # Where DVC stays as it was, its program is the one below already.
+    grep -q dvc.py .venv/bin/dvc || mv .venv/bin/dvc .venv/bin/dvc.py
     cat >.venv/bin/dvc <<'END'
 #!/bin/sh
 unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH

@@ -121,6 +121,18 @@ def test_settings_that_install_elsewhere_do_not_apply(uv, tmp_path):
     assert set(files_below(machine.elsewhere)) == {"venv.py"}
 
 
+@pytest.mark.parametrize("uv", [False, True], ids=["pip", "uv"])
+def test_a_newer_lock_that_leaves_dvc_as_it_is_leaves_it_working(uv, tmp_path):
+    machine = Machine(tmp_path, uv)
+    for _ in range(3):
+        status, printed = machine.install()
+        assert status == 0, printed
+        assert printed.startswith("Installing")
+        machine.check()
+        with (machine.project / "requirements/main.lock").open("a") as lock:
+            lock.write("# newer\n")
+
+
 def test_packages_that_cannot_be_imported_are_not_taken_for_installed(machine):
     machine.lock(dict.fromkeys(MODULES, "") | {"dvc": DVC, "keras": "import numbers_of_old"})
     status, printed = machine.install()
