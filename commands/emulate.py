@@ -29,6 +29,8 @@ from fmnist.versions.checkout import Checkout
 
 RAW = Path("data/raw")
 HERE = "this machine"
+ARM = str(Path(".arm").resolve())  # where commands/arm.sh puts Python and packages for ARM
+ARM_PYTHON = f"{ARM}/usr/bin/python3"
 # Another user, who may still read what only this one may, such as an installed Python.
 ANOTHER_USER = (
     *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
@@ -46,16 +48,17 @@ def main() -> int:
     arguments = parser.parse_args()
     first_core = str(min(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else "0"
     emulator = ("qemu-x86_64", "-cpu", arguments.processor)
-    machines = {HERE: ("env",)}
-    for name, prefix in {
-        "one core": ("taskset", "--cpu-list", first_core),
-        "another user": ANOTHER_USER,
-        f"emulated {arguments.processor}": emulator,
+    machines = {HERE: (sys.executable,)}
+    for name, python in {
+        "one core": ("taskset", "--cpu-list", first_core, sys.executable),
+        "another user": (*ANOTHER_USER, sys.executable),
+        f"emulated {arguments.processor}": (*emulator, sys.executable),
+        "emulated Cortex-A76": ("qemu-aarch64", "-cpu", "cortex-a76", "-L", ARM, ARM_PYTHON),
     }.items():
-        if reason := _impossible(prefix):
+        if reason := _impossible(python):
             print(f"left out: {name}: {reason}")
         else:
-            machines[name] = prefix
+            machines[name] = python
     if len(machines) == 1:
         raise InputError("expected another machine to compare this one with, found none")
     print(machine.describe(git("rev-parse", "HEAD")), flush=True)
@@ -82,12 +85,14 @@ def main() -> int:
     return _report(digests)
 
 
-def _impossible(prefix: tuple[str, ...]) -> str | None:
-    """Return why no program can be run behind ``prefix``; None if it can."""
-    if shutil.which(prefix[0]) is None:
-        package = "; Debian's package qemu-user has it" if prefix[0].startswith("qemu") else ""
-        return f"{prefix[0]} is not installed{package}"
-    tried = subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, text=True)
+def _impossible(python: tuple[str, ...]) -> str | None:
+    """Return why Python cannot be run by this command; None if it can."""
+    if shutil.which(python[0]) is None:
+        package = "; Debian's package qemu-user has it" if python[0].startswith("qemu") else ""
+        return f"{python[0]} is not installed{package}"
+    if not Path(python[-1]).exists():
+        return f"there is no {python[-1]}; `sh commands/arm.sh` makes it"
+    tried = subprocess.run([*python, "-c", ""], capture_output=True, text=True)
     return (tried.stderr.strip() or "it fails") if tried.returncode else None
 
 
@@ -103,7 +108,7 @@ def write_first(count: int, mirror: Path) -> None:
         (mirror / labels_file).write_bytes(idx.encode(labels[:kept]))
 
 
-def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> dict[str, str]:
+def _run(folder: Path, mirror: Path, recipe: str, python: tuple[str, ...]) -> dict[str, str]:
     """Run all stages in a checkout; return the SHA-256 of each output, by its path."""
     checkout = Checkout.create(folder, "HEAD")
     checkout.fetch_from(mirror)
@@ -121,7 +126,7 @@ def _run(folder: Path, mirror: Path, recipe: str, prefix: tuple[str, ...]) -> di
             continue
         _, *arguments = stage["cmd"].split()
         result = subprocess.run(
-            [*prefix, sys.executable, *arguments],
+            [*python, *arguments],
             cwd=checkout.folder,
             env=checkout.environment,
             capture_output=True,

@@ -284,7 +284,7 @@ def test_a_changed_pin_is_seen_by_the_stages_whose_results_it_decides(group, sta
         ("fmnist/evaluate/metrics.py", {"evaluate"}),
         ("fmnist/fetch/download.py", {"fetch"}),
         ("fmnist/preprocess/split.py", {"preprocess"}),
-        ("fmnist/network/eigen.py", {"train", "evaluate"}),
+        ("fmnist/network/product.py", {"train", "evaluate"}),
         ("fmnist/predictions/calibration.py", {"evaluate", "plot"}),
         ("fmnist/dataset/arrays.py", {"preprocess", "train", "evaluate", "plot"}),
         ("fmnist/stage/contract.py", set(STAGES)),

@@ -68,10 +68,10 @@ def test_the_trained_network_loads_with_plain_keras(reproduced):
 def test_tables_and_metrics_follow_their_contract(reproduced):
     with (reproduced / "plots" / "history.csv").open() as file:
         history = list(csv.DictReader(file))
-    assert list(history[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert list(history[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "weights"]
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
     train = json.loads((reproduced / "metrics" / "train.json").read_text())
-    assert list(train) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert list(train) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "weights"]
     assert str(train["val_loss"]) == history[-1]["val_loss"]
     test = json.loads((reproduced / "metrics" / "test.json").read_text())
     assert list(test) == TEST_METRICS

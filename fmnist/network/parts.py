@@ -1,9 +1,9 @@
 """Split a network before its first Dense layer, so that XLA computes its matrix products.
 
 Outside XLA, TensorFlow gives a matrix product to oneDNN, which sums it in blocks that depend on the
-size of the processor's cache, so that machines differ in the last digits. In XLA it is Eigen that
-blocks, by the sizes that `fmnist.network.eigen` sets. XLA's convolutions are several times slower
-than oneDNN's, which were the same on every processor tried, so only what follows them goes to XLA.
+size of the processor's cache, so that machines differ in the last digits. In XLA the order is fixed
+(`fmnist.network.product`). XLA's convolutions are several times slower than oneDNN's, which were
+the same on every x86-64 processor tried, so only what follows them goes to XLA.
 """
 
 import keras

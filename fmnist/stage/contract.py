@@ -47,8 +47,8 @@ SWITCHES = {
     "TZ": "UTC",
 }
 
-# With fewer instructions these would end the process instead of choosing other code.
-FOR_AVX2_ALONE = ("NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
+# On other processors these would end the process instead of choosing other code.
+FOR_AVX2 = ("NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
 INSTRUCTIONS = ("avx2", "fma", "bmi1", "bmi2", "f16c", "abm", "movbe")  # NumPy's X86_V3
 CPUINFO = Path("/proc/cpuinfo")
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -69,9 +69,8 @@ def apply() -> None:
             f" found {os.environ['GLIBC_TUNABLES']!r}; unset it"
         )
     reasons = unmet()
-    switches = {
-        name: value for name, value in SWITCHES.items() if not (reasons and name in FOR_AVX2_ALONE)
-    }
+    has_avx2 = platform.machine() == "x86_64" and not reasons
+    switches = {name: value for name, value in SWITCHES.items() if has_avx2 or name not in FOR_AVX2}
     wanted = {
         name: value
         for name, value in os.environ.items()
@@ -103,14 +102,15 @@ def unmet() -> list[str]:
     """Return the facts of this machine under which the contract does not promise equal bytes."""
     if sys.platform != "linux":
         return [f"expected Linux, found {platform.system()}"]
-    if platform.machine() != "x86_64":
-        return [f"expected an x86-64 processor, found {platform.machine()}"]
+    if platform.machine() not in ("x86_64", "aarch64"):
+        return [f"expected an x86-64 or a 64-bit ARM processor, found {platform.machine()}"]
     reasons = []
     if platform.libc_ver()[0] != "glibc":
         reasons.append("expected glibc, found another C library")
-    flags = cpuinfo().get("flags", "").split()
-    if missing := [name for name in INSTRUCTIONS if name not in flags]:
-        reasons.append(f"expected a processor with {' and '.join(missing)}, found none")
+    if platform.machine() == "x86_64":
+        flags = cpuinfo().get("flags", "").split()
+        if missing := [name for name in INSTRUCTIONS if name not in flags]:
+            reasons.append(f"expected a processor with {' and '.join(missing)}, found none")
     return reasons
 
 

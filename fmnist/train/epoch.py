@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from fmnist.network.parts import features_and_classifier
+from fmnist.train.transposed import TransposedWeights
 
 RunEpoch = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -32,6 +33,7 @@ def compile_epoch(
     """
     variables = model.trainable_variables
     optimizer.build(variables)
+    weights = TransposedWeights(variables, optimizer) if jit_compile else None
     features, classifier = features_and_classifier(model)
 
     def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -45,21 +47,26 @@ def compile_epoch(
             )
         return tf.reduce_mean(smoothed), losses, probabilities
 
-    def update(*gradients: tf.Tensor) -> None:
-        optimizer.apply(gradients, variables)
+    def update(rate: tf.Tensor, *gradients: tf.Tensor) -> None:
+        if weights:
+            weights.update(rate, gradients)
+        else:
+            optimizer.learning_rate.assign(rate)
+            optimizer.apply(gradients, variables)
 
     if not jit_compile:  # XLA still, where it is faster or gives equal bits on every machine
         classify = tf.function(classify, autograph=False, jit_compile=True)
         update = tf.function(update, autograph=False, jit_compile=True)
 
     def step(images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        optimizer.learning_rate.assign(rate)
+        if weights:
+            weights.show()
         with tf.GradientTape() as tape:
             loss, losses, probabilities = classify(features(images, training=True), labels)
-        update(*tape.gradient(loss, variables))
+        update(rate, *tape.gradient(loss, variables))
         right = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), labels)
         return (
-            tf.cast(tf.reduce_sum(losses), tf.float64),
+            tf.reduce_sum(tf.cast(losses, tf.float64)),
             tf.reduce_sum(tf.cast(right, tf.int32)),
         )
 
@@ -68,6 +75,8 @@ def compile_epoch(
     def run_epoch(
         images: tf.Tensor, labels: tf.Tensor, order: tf.Tensor, rates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        if weights:
+            weights.begin()
         count = images.shape[0]
         full_batches = count // batch_size
 
@@ -90,6 +99,8 @@ def compile_epoch(
             batch = order[full_batches * batch_size :]
             more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[full_batches])
             loss, right = loss + more[0], right + more[1]
+        if weights:
+            weights.end()
         return loss / count, right
 
     return run_epoch

@@ -1,5 +1,6 @@
 """A recipe in training: what ``model.fit`` does, around the compiled epoch."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from fmnist.train.recipe import Recipe
 
 PREDICTION_BATCH = 1000  # images at once in validation; bounds memory
 
-Row = dict[str, int | float]
+Row = dict[str, int | float | str]
 Arrays = dict[str, np.ndarray]
 
 
@@ -31,7 +32,8 @@ class Training:
         model: the network with its current weights, compiled.
         history: a row for each finished epoch: ``epoch`` from 1, ``accuracy`` and ``loss`` as
             ``fit`` reports them (each batch before its own update), ``val_accuracy`` and
-            ``val_loss``; rounded to 6 decimals, losses in nats and without label smoothing.
+            ``val_loss``; rounded to 6 decimals, losses in nats and without label smoothing; and
+            ``weights``, the first 16 hexadecimal digits of the SHA-256 of all weights.
     """
 
     def __init__(
@@ -124,7 +126,13 @@ class Training:
                 f"training diverged in epoch {epoch}: expected a finite loss, found {row['loss']}"
                 f" (validation {row['val_loss']}); lower the recipe's learning_rate"
             )
-        return row
+        return row | {"weights": self._hash()}
+
+    def _hash(self) -> str:
+        found = hashlib.sha256()
+        for weights in self.model.get_weights():
+            found.update(weights)
+        return found.hexdigest()[:16]
 
     def _measure(self, prefix: str, split: Images) -> Row:
         accuracy, loss = accuracy_and_loss(self._predict(split.images), split.labels)

@@ -49,7 +49,12 @@ def _table(recorded: Path, rebuilt: Path) -> tuple[float, float, str]:
         other = [a["predicted"] != b["predicted"] for a, b in pairs]
         return float(np.mean(other)), PREDICTED, "share of other predictions"
     columns = (
-        {f"{row['epoch']} {name}": float(value) for row in rows for name, value in row.items()}
+        {
+            f"{row['epoch']} {name}": float(value)
+            for row in rows
+            for name, value in row.items()
+            if name != "weights"
+        }
         for rows in (before, after)
     )
     return _largest(*columns), FIGURE, "largest difference"

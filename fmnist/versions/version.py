@@ -89,7 +89,8 @@ class Version:
         if not self.is_recorded(Path(path)):
             raise InputError(f"{path} is missing, or is not what dvc.lock recorded")
         try:
-            table = pd.read_csv(self.folder / path, dtype=kind, keep_default_na=kind is float)
+            kinds = dict.fromkeys(columns, kind)
+            table = pd.read_csv(self.folder / path, dtype=kinds, keep_default_na=kind is float)
         except ValueError as error:
             raise InputError(f"{path}: expected a table: {error}") from None
         if list(table)[: len(columns)] != columns or table.empty or table.isin([""]).any(axis=None):
