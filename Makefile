@@ -35,10 +35,12 @@ STATIC_TESTS := $(addprefix tests/test_, check.py documents.py graph.py paramete
   plot.py::test_every_plot_is_in_the_stage_the_graph_the_tests_and_the_documents \
   stages.py::test_every_metric_is_listed_here)
 
-verify: install ## rebuild a commit from scratch and compare with its dvc.lock (REV=HEAD STAGE=)
-	$(PYTHON) -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage)
+verify: install ## rebuild a commit from scratch and compare with its dvc.lock (REV=HEAD STAGE= RECORD=)
+	$(PYTHON) -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage) \
+	  $(if $(RECORD),--record)
 
 emulate: install ## run on a little data as different machines would, and compare (PROCESSOR=Haswell RECIPE=all)
+	sh commands/arm.sh || echo "continuing without an emulated ARM processor" >&2
 	$(PYTHON) -m commands.emulate $(call option,PROCESSOR,--processor) $(call option,RECIPE,--recipe)
 
 seeds: install ## run a recipe with several seeds: metrics/seeds.csv (N=5 FIRST=42 RECIPE=the chosen one)

@@ -23,12 +23,12 @@ from pathlib import Path
 from fmnist.pipeline import graph, machine
 from fmnist.pipeline.git_command import git
 from fmnist.preprocess import idx
-from fmnist.stage import command, parameters, yaml_file
+from fmnist.stage import command, dotted, parameters, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.versions.checkout import Checkout
 
 RAW = Path("data/raw")
-HERE = "this machine"
+HERE, CORTEX = "this machine", "emulated Cortex-A76"
 ARM = str(Path(".arm").resolve())  # where commands/arm.sh puts Python and packages for ARM
 ARM_PYTHON = f"{ARM}/usr/bin/python3"
 # Another user, who may still read what only this one may, such as an installed Python.
@@ -44,17 +44,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m commands.emulate")
     parser.add_argument("--processor", default="Haswell", help="of QEMU (default: %(default)s)")
     parser.add_argument("--recipe", help="default: all")
+    parser.add_argument("--machine", help="as it is named here, such as 'one core'; default: all")
     parser.add_argument("--images", type=int, default=2300, help="to train and validate with")
     arguments = parser.parse_args()
     first_core = str(min(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else "0"
     emulator = ("qemu-x86_64", "-cpu", arguments.processor)
     machines = {HERE: (sys.executable,)}
-    for name, python in {
+    others = {
         "one core": ("taskset", "--cpu-list", first_core, sys.executable),
         "another user": (*ANOTHER_USER, sys.executable),
         f"emulated {arguments.processor}": (*emulator, sys.executable),
-        "emulated Cortex-A76": ("qemu-aarch64", "-cpu", "cortex-a76", "-L", ARM, ARM_PYTHON),
-    }.items():
+        CORTEX: ("qemu-aarch64", "-cpu", "cortex-a76", "-L", ARM, ARM_PYTHON),
+    }
+    if arguments.machine not in (None, *others):
+        raise InputError(
+            f"--machine: expected one of {', '.join(others)}, found {arguments.machine!r}"
+        )
+    for name, python in others.items():
+        if arguments.machine not in (None, name):
+            continue
         if reason := _impossible(python):
             print(f"left out: {name}: {reason}")
         else:
@@ -70,12 +78,18 @@ def main() -> int:
         mirror.mkdir()
         write_first(arguments.images, mirror)
         committed = Checkout.create(Path(folder, "committed"), "HEAD")
-        known = list(yaml_file.load(committed.folder / parameters.PATH)["recipes"])
+        known = yaml_file.load(committed.folder / parameters.PATH)["recipes"]
         if arguments.recipe not in (None, *known):
             raise InputError(
                 f"--recipe: expected one of {', '.join(known)}, found {arguments.recipe!r}"
             )
-        runs = list(product([arguments.recipe] if arguments.recipe else known, machines))
+        runs = []
+        for run in product([arguments.recipe] if arguments.recipe else known, machines):
+            recipe, name = run
+            if name == CORTEX and dotted.get(known, f"{recipe}.network.architecture") == "cnn":
+                print(f"left out: {recipe} on {name}: convolutions have other bits on ARM")
+            else:
+                runs.append(run)
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(
                 lambda run: _run(Path(folder, " on ".join(run)), mirror, run[0], machines[run[1]]),
