@@ -137,3 +137,11 @@ def test_layers_outside_the_contract_are_named_by_a_warning(recwarn):
     other = keras.Model(image, keras.layers.LayerNormalization()(dense))
     with pytest.warns(UserWarning, match="^LayerNormalization: not under the numeric contract"):
         tensorflow_contract.warn_of_other_layers(other)
+
+
+def test_convolutions_are_outside_the_contract_on_arm(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    image = keras.Input((4, 4, 1))
+    network = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
+    with pytest.warns(UserWarning, match="^Conv2D: not under the numeric contract"):
+        tensorflow_contract.warn_of_other_layers(network)

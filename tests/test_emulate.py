@@ -32,3 +32,9 @@ def test_without_raw_files_it_fails_with_how_to_get_them(measured_project, monke
     monkeypatch.setattr(sys, "argv", ["emulate"])
     with pytest.raises(InputError, match="t10k-labels-idx1-ubyte: no such file; `dvc repro fetch`"):
         emulate.main()
+
+
+def test_an_unknown_machine_is_refused(measured_project, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["emulate", "--machine", "a toaster"])
+    with pytest.raises(InputError, match="--machine: expected one of one core, another user, emu"):
+        emulate.main()

@@ -178,6 +178,7 @@ def test_invalid_arguments_are_refused(committed):
     for arguments, message in (
         (["--rev", "nowhere"], "error: git rev-parse --verify nowhere^{commit}: "),
         (["--stage", "fitting"], "error: --stage: expected one of fetch, preprocess, train"),
+        (["--stage", "train", "--record"], "error: --record: expected all stages to be verified"),
     ):
         status, _, printed = verify(committed, *arguments)
         assert status == 2
