@@ -26,6 +26,18 @@ def test_every_verification_adds_a_line_and_a_row(tmp_path):
     assert "old" not in rows
 
 
+def test_a_history_of_an_earlier_version_is_refused():
+    with pytest.raises(InputError, match=r"^1234: expected weights in its plots/history.csv"):
+        ledger.entry("1234", "identical", "epoch,loss\n1,0.5\n")
+
+
+def test_an_arm_processor_is_named_by_its_numbers(monkeypatch):
+    lines = {"Features": "fp asimd asimddp", "CPU implementer": "0x41", "CPU part": "0xd0b"}
+    monkeypatch.setattr("fmnist.stage.contract.cpuinfo", lambda: lines)
+    found = ledger.entry("1234", "identical", HISTORY)
+    assert (found.processor, found.instruction_sets) == ("ARM 0x41 0xd0b", "asimd asimddp")
+
+
 def test_a_damaged_ledger_is_refused(tmp_path):
     path = tmp_path / "machines.csv"
     path.write_text("date,commit\n2026-01-01,1234567\n")

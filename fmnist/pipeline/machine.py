@@ -8,21 +8,27 @@ from fmnist.dataset import pins
 from fmnist.stage import contract
 
 GROUPS = ("prepare", "train", "evaluate", "plot")
-# Instruction sets by which numeric libraries choose code.
-INSTRUCTIONS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile")
+# Instruction sets by which numeric libraries choose code, of x86-64 and of ARM.
+INSTRUCTIONS = (
+    *("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile"),
+    *("asimd", "asimddp", "fphp", "bf16", "i8mm", "sve", "sve2", "sme", "sme2"),
+)
 
 
 def facts() -> dict[str, str | int]:
     """Return what decides speed and, outside the contract, results."""
     cpuinfo = contract.cpuinfo()
-    flags = cpuinfo.get("flags", "").split()
+    flags = (cpuinfo.get("flags") or cpuinfo.get("Features", "")).split()
+    processor = cpuinfo.get("model name") or platform.processor() or "unknown"
+    if "CPU part" in cpuinfo:  # ARM names its processors by numbers
+        processor = f"ARM {cpuinfo['CPU implementer']} {cpuinfo['CPU part']}"
     try:
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:
         system = platform.platform()
     cores = os.cpu_count() or 1
     return {
-        "processor": cpuinfo.get("model name", platform.processor() or "unknown"),
+        "processor": processor,
         "family": f"{cpuinfo.get('cpu family', '?')}, model {cpuinfo.get('model', '?')}",
         "instruction sets": " ".join(name for name in INSTRUCTIONS if name in flags) or "unknown",
         "cores": cores,

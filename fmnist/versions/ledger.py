@@ -39,9 +39,15 @@ class Entry:
 
 
 def entry(commit: str, verdict: str, history: str) -> Entry:
-    """Return an entry for this machine, today, and the rebuilt history as CSV."""
+    """Return an entry for this machine, today, and the rebuilt history as CSV.
+
+    Raises:
+        InputError: the history is of an earlier version, and does not name the weights.
+    """
     facts = machine.facts()
     *_, last = csv.DictReader(io.StringIO(history))
+    if "weights" not in last:
+        raise InputError(f"{commit}: expected weights in its plots/history.csv, found none")
     return Entry(
         datetime.datetime.now(datetime.UTC).date().isoformat(),
         commit[:7],
