@@ -266,7 +266,13 @@ def test_a_processor_without_avx2_computes_after_a_warning(tmp_path):
     [
         ("darwin", "x86_64", "avx2 fma", "expected Linux, found "),
         ("linux", "riscv64", "", "expected an x86-64 or a 64-bit ARM processor, found riscv64"),
-        ("linux", "aarch64", "", None),
+        ("linux", "aarch64", "asimd", None),
+        (
+            "linux",
+            "aarch64",
+            "asimd sve",
+            "expected an ARM processor without SVE, found SVE",
+        ),
         ("linux", "x86_64", f"sse4_2 fma {BESIDE}", "expected a processor with avx2, found none"),
         ("linux", "x86_64", BESIDE, "expected a processor with avx2 and fma, found none"),
         ("linux", "x86_64", f"{BESIDE} fma avx2", None),
@@ -275,7 +281,8 @@ def test_a_processor_without_avx2_computes_after_a_warning(tmp_path):
 def test_a_machine_outside_the_contract_is_named(
     monkeypatch, tmp_path, capsys, system, machine, flags, reason
 ):
-    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : fpu {flags}\n")
+    lines = ("processor : 0", f"flags : fpu {flags}", f"Features : fp {flags}")
+    (tmp_path / "cpuinfo").write_text("\n".join(lines))
     monkeypatch.setattr("fmnist.stage.contract.CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("platform.machine", lambda: machine)
