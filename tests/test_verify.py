@@ -133,8 +133,9 @@ def test_a_seed_that_was_committed_without_a_rerun_is_found(committed):
     assert status == 1
     assert row(rows, "train", "params.yaml: train.seed (committed)") == ["42", "43", "different"]
     assert row(rows, "train", "models/model.keras")[-1] == "different"
-    assert (
-        verdict == "different: first in train, not as recorded: params.yaml: train.seed (committed)"
+    assert verdict == (
+        "different: first in train, not as recorded: params.yaml: train.seed (committed); the"
+        " trainings differ from epoch 1 on"
     )
 
 
@@ -229,7 +230,8 @@ def test_a_machine_outside_the_contract_is_within_tolerance_or_not(committed):
     md5 = next(out["md5"] for out in lock if out["path"] == "models/model.keras")
     (cache / md5[:2] / md5[2:]).unlink()
     status, rows, verdict = parsed(run(committed, *command, "--stage", "train"))
-    assert (status, verdict) == (1, "different: first in train, though its inputs agree")
+    expected = "different: first in train, though its inputs agree"
+    assert (status, verdict) == (1, f"{expected}; the trainings differ from epoch 1 on")
     found = " ".join(row(rows, "train", "metrics/train.json")[2:])
     assert found.startswith("different: largest difference 9")
     assert found.endswith("at most 0.03")
