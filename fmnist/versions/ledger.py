@@ -78,7 +78,7 @@ def read(path: Path = PATH) -> list[Entry]:
 
 
 def record(new: Entry, path: Path = PATH, page: Path = PAGE) -> None:
-    """Append an entry to the file, and make the table in the page anew."""
+    """Append an entry to the file, and update the table in the page."""
     entries = [*read(path), new]
     files.write_rows(path, [asdict(known) for known in entries])
     files.write_text(page, with_table(page.read_text(encoding="utf-8"), entries))
