@@ -23,14 +23,14 @@ from pathlib import Path
 from fmnist.pipeline import graph, machine
 from fmnist.pipeline.git_command import git
 from fmnist.preprocess import idx
-from fmnist.stage import command, dotted, parameters, yaml_file
+from fmnist.stage import command, parameters, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.versions.checkout import Checkout
 
 RAW = Path("data/raw")
-HERE, CORTEX = "this machine", "emulated Cortex-A76"
+HERE = "this machine"
 ARM = str(Path(".arm").resolve())  # where commands/arm.sh puts Python and packages for ARM
-ARM_PYTHON = f"{ARM}/usr/bin/python3"
+ARM_PROCESSORS = {"emulated Cortex-A76": "cortex-a76", "emulated ARM with SVE": "max,sme=off"}
 # Another user, who may still read what only this one may, such as an installed Python.
 ANOTHER_USER = (
     *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
@@ -54,7 +54,10 @@ def main() -> int:
         "one core": ("taskset", "--cpu-list", first_core, sys.executable),
         "another user": (*ANOTHER_USER, sys.executable),
         f"emulated {arguments.processor}": (*emulator, sys.executable),
-        CORTEX: ("qemu-aarch64", "-cpu", "cortex-a76", "-L", ARM, ARM_PYTHON),
+        **{
+            name: ("qemu-aarch64", "-cpu", processor, "-L", ARM, f"{ARM}/usr/bin/python3")
+            for name, processor in ARM_PROCESSORS.items()
+        },
     }
     if arguments.machine not in (None, *others):
         raise InputError(
@@ -83,13 +86,7 @@ def main() -> int:
             raise InputError(
                 f"--recipe: expected one of {', '.join(known)}, found {arguments.recipe!r}"
             )
-        runs = []
-        for run in product([arguments.recipe] if arguments.recipe else known, machines):
-            recipe, name = run
-            if name == CORTEX and dotted.get(known, f"{recipe}.network.architecture") == "cnn":
-                print(f"left out: {recipe} on {name}: convolutions have other bits on ARM")
-            else:
-                runs.append(run)
+        runs = list(product([arguments.recipe] if arguments.recipe else known, machines))
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(
                 lambda run: _run(Path(folder, " on ".join(run)), mirror, run[0], machines[run[1]]),

@@ -101,18 +101,19 @@ def test_other_machines_write_the_same_bytes(project):
 
 
 @pytest.mark.slow
-def test_an_arm_processor_writes_the_same_bytes(project):
+@pytest.mark.parametrize("recipe", ["mlp", "cnn"])
+def test_an_arm_processor_writes_the_same_bytes(project, recipe):
     if not (ROOT / ".arm").exists():
         pytest.skip("no Python for ARM in .arm (`sh commands/arm.sh` puts it there)")
     (project / ".arm").symlink_to(ROOT / ".arm")
     commit(project)
     machine = "emulated Cortex-A76"
-    command = ("python", "-m", "commands.emulate", "--recipe", "mlp", "--machine", machine)
+    command = ("python", "-m", "commands.emulate", "--recipe", recipe, "--machine", machine)
     result = run(project, *command, "--images", "300")
     if left_out := re.search(f"^left out: {machine}: .+", result.stdout, flags=re.MULTILINE):
         pytest.skip(left_out[0])
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"mlp on {machine}: 23 artifacts identical\n" in result.stdout
+    assert f"{recipe} on {machine}: 23 artifacts identical\n" in result.stdout
 
 
 def in_a_new_process(
@@ -267,11 +268,12 @@ def test_a_processor_without_avx2_computes_after_a_warning(tmp_path):
         ("darwin", "x86_64", "avx2 fma", "expected Linux, found "),
         ("linux", "riscv64", "", "expected an x86-64 or a 64-bit ARM processor, found riscv64"),
         ("linux", "aarch64", "asimd", None),
+        ("linux", "aarch64", "asimd sve sve2", None),
         (
             "linux",
             "aarch64",
-            "asimd sve",
-            "expected an ARM processor without SVE, found SVE",
+            "asimd sve sme",
+            "expected an ARM processor without SME, found SME",
         ),
         ("linux", "x86_64", f"sse4_2 fma {BESIDE}", "expected a processor with avx2, found none"),
         ("linux", "x86_64", BESIDE, "expected a processor with avx2 and fma, found none"),

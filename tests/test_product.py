@@ -1,51 +1,28 @@
 """Matrix products, against a chain of fused multiply-adds in NumPy."""
 
+import functools
 import itertools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from chains import chain, fused_multiply_add, random
 from keras import layers
 
 from fmnist.network.product import PIECE, add_bias, product
 
 
-def fused_multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return a * b + c, rounded once: float32 in and out.
-
-    A product of two float32 is exact in float64. Its sum with `c` is rounded to odd, so that the
-    second rounding, to float32, gives what one would (Boldo and Melquiond 2008, theorem 3,
-    https://doi.org/10.1109/TC.2007.70819).
-    """
-    exact, c = a.astype(np.float64) * b, c.astype(np.float64)
-    rounded = exact + c
-    part = rounded - exact
-    error = (exact - (rounded - part)) + (c - part)
-    even = rounded.view(np.int64) % 2 == 0
-    towards = np.where(error > 0, np.inf, -np.inf)
-    odd = np.where((error != 0) & even, np.nextafter(rounded, towards), rounded)
-    return odd.astype(np.float32)
-
-
 def by_definition(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return a @ b; elements are sums of chains of at most 512 fused multiply-adds, in order."""
-    total = None
-    for start in range(0, a.shape[1], PIECE):
-        chain = np.zeros((len(a), b.shape[1]), np.float32)
-        for k in range(start, min(start + PIECE, a.shape[1])):
-            chain = fused_multiply_add(a[:, k, None], b[None, k], chain)
-        total = chain if total is None else total + chain
-    return total
+    cuts = range(PIECE, a.shape[1], PIECE)
+    pieces = zip(np.split(a, cuts, axis=1), np.split(b, cuts), strict=True)
+    return functools.reduce(np.add, (chain(*piece) for piece in pieces))
 
 
 def some(count: int) -> np.ndarray:
     """Return some of so many rows or columns, with those at both ends of blocks."""
     return np.unique(np.r_[: min(count, 4), max(count - 8, 0) : count, count // 2 : count : 97])
-
-
-def random(*shape: int) -> np.ndarray:
-    return np.random.default_rng(shape).standard_normal(shape).astype(np.float32)
 
 
 def with_gradients(x: np.ndarray, w: np.ndarray, upstream: np.ndarray) -> list[np.ndarray]:

@@ -71,30 +71,31 @@ def _product(x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 
 def multiply(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Return a float32 [M, K] times b float32 [K, N], in XLA: float32 [M, N]."""
-    k, n = b.shape
-    if a.shape[0] == 1:
-        return multiply(tf.concat([a, a], 0), b)[:1]
+    """Return a float32 [..., M, K] times b float32 [..., K, N], in XLA: float32 [..., M, N]."""
+    k, n = b.shape[-2:]
+    if a.shape[-2] == 1:
+        return multiply(tf.concat([a, a], -2), b)[..., :1, :]
     if n == 1:
-        return multiply(a, tf.concat([b, b], 1))[:, :1]
+        return multiply(a, tf.concat([b, b], -1))[..., :1]
     a = _in_memory(a)
-    columns = -(-n // _ALIGNMENT) * _ALIGNMENT
-    if k <= min(PIECE, _longest(columns)):
+    if k <= longest_chain(n):
         return _finished(tf.linalg.matmul(a, b))
     # With zeros, a kernel takes the last multiply-adds as it takes the others.
-    b = _in_memory(tf.pad(tf.transpose(b), [[0, 0], [0, -k % _UNROLL]]))
-    a = tf.pad(a, [[0, 0], [0, -k % _UNROLL]])
+    zeros = [[0, 0]] * (len(b.shape) - 1) + [[0, -k % _UNROLL]]
+    b = _in_memory(tf.pad(tf.linalg.matrix_transpose(b), zeros))
+    a = tf.pad(a, zeros)
     piece = PIECE if n < _BLOCK else k + _UNROLL
     products = [
-        tf.linalg.matmul(a[:, i : i + piece], b[:, i : i + piece], transpose_b=True)
+        tf.linalg.matmul(a[..., i : i + piece], b[..., i : i + piece], transpose_b=True)
         for i in range(0, k, piece)
     ]
     return _finished(functools.reduce(tf.add, products))
 
 
-def _longest(columns: int) -> int:
-    """Return the longest chain that is not cut where a kernel takes so many columns."""
-    return PIECE * _BLOCK // (columns * _UNROLL) * _UNROLL
+def longest_chain(n: int) -> int:
+    """Return the length above which a chain is cut if the right factor, [K, N], is as it is."""
+    columns = -(-n // _ALIGNMENT) * _ALIGNMENT
+    return min(PIECE, PIECE * _BLOCK // (columns * _UNROLL) * _UNROLL)
 
 
 def _in_memory(x: tf.Tensor) -> tf.Tensor:

@@ -7,18 +7,19 @@ read when the libraries load; `apply` makes the other changes:
 2. The number of threads is a parameter, not the machine's. One and two give different networks.
 3. Dense uses `fmnist.network.product`. Otherwise Eigen computes some products, in an order that
    depends on the processor's instructions and on the sizes of its caches.
-4. BatchNormalization uses the functions of `fmnist.network.batch_normalization`. TensorFlow's own
+4. Conv2D uses `fmnist.network.convolution`. Otherwise oneDNN computes its gradients, in an order
+   that depends on the processor.
+5. BatchNormalization uses the functions of `fmnist.network.batch_normalization`. TensorFlow's own
    start from a reciprocal square root, which processors estimate each in their own way.
-5. Dropout draws its masks by ThreeFry in XLA (Salmon et al. 2011,
+6. Dropout draws its masks by ThreeFry in XLA (Salmon et al. 2011,
    https://doi.org/10.1145/2063384.2063405). The algorithm that TensorFlow chooses by itself is over
    a hundred times slower in XLA.
 
-3, 4 and 5 replace functions of TensorFlow while a layer of that class is called, and nowhere else.
+3 to 6 replace functions of TensorFlow while a layer of that class is called, and nowhere else.
 Tried with TensorFlow 2.21 and Keras 3.15.
 """
 
 import functools
-import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from fmnist.network import batch_normalization, product
+from fmnist.network import batch_normalization, convolution, product
 from fmnist.network.quiet import quiet
 
 Replacement = tuple[ModuleType, str, Callable]  # of the function of that name
@@ -39,7 +40,6 @@ COVERED = (
     *(layers.InputLayer, layers.Flatten, layers.Reshape, layers.Dense, layers.Dropout),
     *(layers.Conv2D, layers.MaxPooling2D, layers.BatchNormalization, layers.Activation, layers.Add),
 )
-NOT_ON_ARM = {layers.Conv2D}  # whose gradients differ there
 
 
 def apply(threads: int) -> None:
@@ -58,6 +58,11 @@ def apply(threads: int) -> None:
         (tf.nn, "bias_add", product.add_bias),
     )
     _replace_in(
+        layers.Conv2D,
+        (tf.nn, "convolution", convolution.convolution),
+        where=convolution.is_covered,
+    )
+    _replace_in(
         layers.BatchNormalization,
         (tf.nn, "moments", batch_normalization.moments),
         (tf.nn, "batch_normalization", batch_normalization.batch_normalization),
@@ -74,10 +79,9 @@ def apply(threads: int) -> None:
 
 
 def warn_of_other_layers(model: keras.Model) -> None:
-    """Warn of each class of layers in ``model`` that is not `COVERED`."""
-    covered = set(COVERED) - (NOT_ON_ARM if platform.machine() == "aarch64" else set())
-    classes = {type(layer) for layer in model.layers} - covered
-    for name in sorted(layer.__name__ for layer in classes):
+    """Warn of each class of layers in ``model`` that is not `COVERED`, or not as it is used."""
+    others = {type(layer).__name__ for layer in model.layers if not _is_covered(layer)}
+    for name in sorted(others):
         warnings.warn(
             f"{name}: not under the numeric contract, so its results may differ between processors"
             " (docs/contract.md)",
@@ -85,16 +89,26 @@ def warn_of_other_layers(model: keras.Model) -> None:
         )
 
 
-def _replace_in(layer: type[layers.Layer], *functions: Replacement) -> None:
+def _is_covered(layer: layers.Layer) -> bool:
+    if type(layer) is layers.Conv2D:
+        return convolution.is_covered(layer)
+    return type(layer) in COVERED
+
+
+def _replace_in(
+    layer: type[layers.Layer],
+    *functions: Replacement,
+    where: Callable[[layers.Layer], bool] = lambda layer: True,
+) -> None:
     """Replace functions of modules while layers of a class are called; once for each class."""
     call = layer.call
     if hasattr(call, "__wrapped__"):
         return
 
     @functools.wraps(call)
-    def changed(*arguments: Any, **options: Any) -> Any:
-        with _replaced(functions):
-            return call(*arguments, **options)
+    def changed(self: layers.Layer, *arguments: Any, **options: Any) -> Any:
+        with _replaced(functions if where(self) else ()):
+            return call(self, *arguments, **options)
 
     layer.call = changed
 

@@ -111,8 +111,8 @@ def unmet() -> list[str]:
         flags = cpuinfo().get("flags", "").split()
         if missing := [name for name in INSTRUCTIONS if name not in flags]:
             reasons.append(f"expected a processor with {' and '.join(missing)}, found none")
-    elif "sve" in cpuinfo().get("Features", "").split():
-        reasons.append("expected an ARM processor without SVE, found SVE")
+    elif "sme" in cpuinfo().get("Features", "").split():
+        reasons.append("expected an ARM processor without SME, found SME")
     return reasons
 
 

@@ -1,0 +1,127 @@
+"""Convolutions and their gradients, against chains of fused multiply-adds in NumPy."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from chains import chain, random
+from keras import layers
+
+from fmnist.network import convolution
+
+# Images, height, width, channels, filters, size of the kernel: those of the recipes, with full and
+# short batches, then shapes at the limits of a piece, and kernels of other sizes.
+SHAPES = [
+    *((128, 14, 14, 32, 48, 3), (88, 14, 14, 32, 32, 3), (128, 14, 14, 32, 64, 3)),
+    *((128, 7, 7, 48, 96, 3), (24, 7, 7, 64, 64, 3), (128, 3, 3, 96, 96, 3)),
+    *((7, 20, 13, 2, 3, 5), (300, 2, 3, 16, 10, 3), (600, 1, 1, 5, 7, 3), (1, 1, 1, 2, 2, 3)),
+    *(
+        (60, 28, 28, 3, 8, 5),
+        (3, 2, 250, 4, 5, 3),
+        (13, 9, 9, 20, 13, 1),
+        (9, 8, 8, 6, 6, 7),
+        (4, 8, 8, 1, 5, 1),
+    ),
+]
+
+
+def by_definition(x: np.ndarray, kernel: np.ndarray, padding: int) -> np.ndarray:
+    """Return x [B, h, w, C] convolved with kernel [m, n, C, D], in order of m, n and C."""
+    *size, channels, filters = kernel.shape
+    padded = np.pad(x, [(0, 0), *[(padding, padding)] * 2, (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
+    *shape, _, _, _ = windows.shape
+    rows = np.moveaxis(windows, 3, 5).reshape(-1, size[0] * size[1] * channels)
+    return chain(rows, kernel.reshape(-1, filters)).reshape(*shape, filters)
+
+
+def with_gradients(x: np.ndarray, kernel: np.ndarray, upstream: np.ndarray) -> list[np.ndarray]:
+    channels = x.shape[-1]
+    layer = layers.Conv2D(kernel.shape[-1], kernel.shape[0], padding="same", use_bias=False)
+    layer.build((None, *x.shape[1:3], channels))
+    layer.kernel.assign(kernel)
+
+    @tf.function(autograph=False)
+    def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            result = layer(x)
+        return result, *tape.gradient(result, [x, layer.kernel.value], upstream)
+
+    return [array.numpy() for array in compute(tf.constant(x))]
+
+
+@pytest.mark.parametrize(("images", "height", "width", "channels", "filters", "size"), SHAPES)
+def test_every_element_is_a_chain_of_fused_multiply_adds(
+    images, height, width, channels, filters, size
+):
+    x, upstream = random(images, height, width, channels), random(images, height, width, filters)
+    kernel = random(size, size, channels, filters)
+    padding = size // 2
+    result, of_x, of_kernel = with_gradients(x, kernel, upstream)
+
+    np.testing.assert_array_equal(result[:2], by_definition(x[:2], kernel, padding))
+    mirrored = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    np.testing.assert_array_equal(of_x[:2], by_definition(upstream[:2], mirrored, padding))
+
+    some, expected = slice(None, None, 31), 0
+    for part, first, last in convolution.pieces(images, height, width):
+        within = np.zeros_like(upstream[part])
+        within[:, first:last] = upstream[part, first:last]
+        as_kernel = within[..., some].transpose(1, 2, 0, 3)
+        expected += by_definition(x[part, ..., some].transpose(3, 1, 2, 0), as_kernel, padding)
+    np.testing.assert_array_equal(of_kernel[:, :, some, some], expected.transpose(1, 2, 0, 3))
+
+
+# Images, height, width, filters, size of the kernel, pixels of a piece.
+ONE_CHANNEL = [
+    *((128, 28, 28, 32, 3, 392), (88, 28, 28, 32, 3, 392), (7, 28, 28, 32, 3, 392)),
+    *((5, 9, 11, 8, 5, 99), (3, 40, 20, 96, 3, 200), (4, 8, 8, 1, 3, 64), (2, 1, 1, 2, 3, 1)),
+]
+
+
+@pytest.mark.parametrize(("images", "height", "width", "filters", "size", "piece"), ONE_CHANNEL)
+def test_with_one_channel_the_gradient_of_the_kernel_is_a_sum_of_short_chains(
+    images, height, width, filters, size, piece
+):
+    x, upstream = random(images, height, width, 1), random(images, height, width, filters)
+    _, _, of_kernel = with_gradients(x, random(size, size, 1, filters), upstream)
+    padded = np.pad(x[..., 0], [(0, 0), *[(size // 2, size // 2)] * 2])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    seen = windows.reshape(-1, piece, size * size).transpose(0, 2, 1)
+    chains = (chain(*pair) for pair in zip(seen, upstream.reshape(-1, piece, filters), strict=True))
+    expected = functools.reduce(np.add, chains)
+    np.testing.assert_array_equal(of_kernel.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("shape", [(128, 14, 14), (1, 1, 1), (1000, 1, 2), (9, 100, 300)])
+def test_the_pieces_of_an_upstream_gradient_are_small_and_cover_it_once(shape):
+    seen = np.zeros(shape)
+    for images, start, end in convolution.pieces(*shape):
+        seen[images, start:end] += 1
+        count = seen[images].shape[0]
+        assert count <= convolution.IMAGES
+        assert end - start == 1 or (end - start) * shape[2] <= convolution.PIXELS
+        assert count == 1 or count * (end - start) * shape[2] <= convolution.CHAIN
+    assert (seen == 1).all()
+
+
+OTHERS = [{"padding": "valid"}, {"strides": 2}, {"groups": 2}, {"kernel_size": 4}]
+
+
+@pytest.mark.parametrize("options", OTHERS)
+def test_other_convolutions_are_those_of_tensorflow(options):
+    x = tf.constant(random(3, 8, 8, 4))
+    layer = layers.Conv2D(6, **({"kernel_size": 3, "padding": "same"} | options))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        result = layer(x)
+    kernel, bias = layer.kernel.value, layer.bias.value
+    padding, strides = layer.padding.upper(), layer.strides
+    with tf.GradientTape() as expected_tape:
+        expected_tape.watch(x)
+        expected = tf.nn.convolution(x, kernel, strides, padding) + bias
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+    found, of_x = tape.gradient(result, x), expected_tape.gradient(expected, x)
+    np.testing.assert_allclose(found, of_x, rtol=1e-5, atol=1e-5)
