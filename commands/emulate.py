@@ -23,7 +23,7 @@ from pathlib import Path
 from fmnist.pipeline import graph, machine
 from fmnist.pipeline.git_command import git
 from fmnist.preprocess import idx
-from fmnist.stage import command, dotted, parameters, yaml_file
+from fmnist.stage import command, parameters, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.versions.checkout import Checkout
 
@@ -86,14 +86,7 @@ def main() -> int:
             raise InputError(
                 f"--recipe: expected one of {', '.join(known)}, found {arguments.recipe!r}"
             )
-        runs = []
-        for run in product([arguments.recipe] if arguments.recipe else known, machines):
-            recipe, name = run
-            architecture = dotted.get(known, f"{recipe}.network.architecture")
-            if name in ARM_PROCESSORS and architecture == "cnn":
-                print(f"left out: {recipe} on {name}: convolutions have other bits on ARM")
-            else:
-                runs.append(run)
+        runs = list(product([arguments.recipe] if arguments.recipe else known, machines))
         with ThreadPoolExecutor(max_workers=2) as pool:
             found = pool.map(
                 lambda run: _run(Path(folder, " on ".join(run)), mirror, run[0], machines[run[1]]),

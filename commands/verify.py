@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from fmnist.pipeline import lock_file, machine
-from fmnist.stage import command, yaml_file
+from fmnist.stage import command, contract, yaml_file
 from fmnist.stage.command import InputError
 from fmnist.versions import ledger
 from fmnist.versions.checkout import Checkout
@@ -27,7 +27,6 @@ from fmnist.versions.verification import (
     first_other_epoch,
     inputs_not_as_recorded,
     outputs,
-    unmet,
 )
 
 
@@ -52,7 +51,7 @@ def main() -> int:
         rows += outputs(recorded, _rebuild(checkout, recorded, arguments.stage))
         if arguments.stage is not None:
             rows = [row for row in rows if row.stage == arguments.stage]
-        reasons = unmet(checkout.folder)
+        reasons = contract.unmet()
         if reasons and not any(row.is_input for row in rows):
             original = Checkout.create(Path(folder, "recorded"), checkout.commit)
             rows = [as_numbers(row, original, checkout) for row in rows]

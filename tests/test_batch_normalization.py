@@ -150,11 +150,3 @@ def test_a_convolution_with_other_options_is_outside_the_contract(options, recwa
     other = keras.layers.Conv2D(2, **({"kernel_size": 3, "padding": "same"} | options))(image)
     with pytest.warns(UserWarning, match="^Conv2D: not under the numeric contract"):
         tensorflow_contract.warn_of_other_layers(keras.Model(image, other))
-
-
-def test_convolutions_are_outside_the_contract_on_arm(monkeypatch):
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    image = keras.Input((4, 4, 1))
-    network = keras.Model(image, keras.layers.Conv2D(2, 3, padding="same")(image))
-    with pytest.warns(UserWarning, match="^Conv2D: not under the numeric contract"):
-        tensorflow_contract.warn_of_other_layers(network)

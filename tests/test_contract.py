@@ -101,18 +101,19 @@ def test_other_machines_write_the_same_bytes(project):
 
 
 @pytest.mark.slow
-def test_an_arm_processor_writes_the_same_bytes(project):
+@pytest.mark.parametrize(("recipe", "images"), [("mlp", 300), ("cnn", 60)])
+def test_an_arm_processor_writes_the_same_bytes(project, recipe, images):
     if not (ROOT / ".arm").exists():
         pytest.skip("no Python for ARM in .arm (`sh commands/arm.sh` puts it there)")
     (project / ".arm").symlink_to(ROOT / ".arm")
     commit(project)
     machine = "emulated Cortex-A76"
-    command = ("python", "-m", "commands.emulate", "--recipe", "mlp", "--machine", machine)
-    result = run(project, *command, "--images", "300")
+    command = ("python", "-m", "commands.emulate", "--recipe", recipe, "--machine", machine)
+    result = run(project, *command, "--images", str(images))
     if left_out := re.search(f"^left out: {machine}: .+", result.stdout, flags=re.MULTILINE):
         pytest.skip(left_out[0])
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"mlp on {machine}: 23 artifacts identical\n" in result.stdout
+    assert f"{recipe} on {machine}: 23 artifacts identical\n" in result.stdout
 
 
 def in_a_new_process(

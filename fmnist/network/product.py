@@ -79,7 +79,7 @@ def multiply(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return multiply(a, tf.concat([b, b], -1))[..., :1]
     a = _in_memory(a)
     if k <= longest_chain(n):
-        return _finished(tf.linalg.matmul(a, b))
+        return rounded(tf.linalg.matmul(a, b))
     # With zeros, a kernel takes the last multiply-adds as it takes the others.
     zeros = [[0, 0]] * (len(b.shape) - 1) + [[0, -k % _UNROLL]]
     b = _in_memory(tf.pad(tf.linalg.matrix_transpose(b), zeros))
@@ -89,7 +89,21 @@ def multiply(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         tf.linalg.matmul(a[..., i : i + piece], b[..., i : i + piece], transpose_b=True)
         for i in range(0, k, piece)
     ]
-    return _finished(functools.reduce(tf.add, products))
+    return rounded(functools.reduce(tf.add, products))
+
+
+def elementwise(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Return the products of elements, each rounded before it is added to another.
+
+    In a difference of two products, XLA fuses one of them with the subtraction, a different one on
+    ARM.
+    """
+    return rounded(x * y)
+
+
+def rounded(product: tf.Tensor) -> tf.Tensor:
+    """Keep XLA from merging a product with the sum or transposition that follows; NaN stays NaN."""
+    return tf.where(product == product, product, math.nan)
 
 
 def longest_chain(n: int) -> int:
@@ -101,8 +115,3 @@ def longest_chain(n: int) -> int:
 def _in_memory(x: tf.Tensor) -> tf.Tensor:
     """Keep XLA from merging a transposition with the product that follows it."""
     return xla_optimization_barrier([x])[0]
-
-
-def _finished(x: tf.Tensor) -> tf.Tensor:
-    """Keep XLA from merging a product with a transposition that follows it; NaN stays NaN."""
-    return tf.where(x == x, x, math.nan)

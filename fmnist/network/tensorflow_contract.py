@@ -14,13 +14,16 @@ read when the libraries load; `apply` makes the other changes:
 6. Dropout draws its masks by ThreeFry in XLA (Salmon et al. 2011,
    https://doi.org/10.1145/2063384.2063405). The algorithm that TensorFlow chooses by itself is over
    a hundred times slower in XLA.
+7. SGD with momentum rounds each product before it subtracts one from the other. Otherwise XLA
+   fuses one of them with the subtraction, a different one on ARM.
+8. CategoricalCrossentropy, the loss with label smoothing, uses `fmnist.network.cross_entropy`,
+   whose gradient has no such difference.
 
-3 to 6 replace functions of TensorFlow while a layer of that class is called, and nowhere else.
+3 to 8 replace functions of TensorFlow while an object of that class is called, and nowhere else.
 Tried with TensorFlow 2.21 and Keras 3.15.
 """
 
 import functools
-import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,7 +34,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from fmnist.network import batch_normalization, convolution, product
+from fmnist.network import batch_normalization, convolution, cross_entropy, product
 from fmnist.network.quiet import quiet
 
 Replacement = tuple[ModuleType, str, Callable]  # of the function of that name
@@ -74,6 +77,16 @@ def apply(threads: int) -> None:
         jit_compile=True,
     )
     _replace_in(layers.Dropout, (tf.nn.experimental, "stateless_dropout", threefry))
+    _replace_in(
+        keras.optimizers.SGD,
+        (tf, "multiply", product.elementwise),
+        method="update_step",
+        where=lambda optimizer: optimizer.momentum,
+    )
+    _replace_in(
+        keras.losses.CategoricalCrossentropy,
+        (tf.nn, "softmax_cross_entropy_with_logits", cross_entropy.cross_entropy),
+    )
     keras.config.disable_interactive_logging()
     with quiet():
         tf.constant(0)  # starts the runtime, which logs the processor's features
@@ -91,27 +104,28 @@ def warn_of_other_layers(model: keras.Model) -> None:
 
 
 def _is_covered(layer: layers.Layer) -> bool:
-    if type(layer) is layers.Conv2D:  # networks with it have other bits on ARM
-        return convolution.is_covered(layer) and platform.machine() != "aarch64"
+    if type(layer) is layers.Conv2D:
+        return convolution.is_covered(layer)
     return type(layer) in COVERED
 
 
 def _replace_in(
-    layer: type[layers.Layer],
+    owner: type,
     *functions: Replacement,
-    where: Callable[[layers.Layer], bool] = lambda layer: True,
+    method: str = "call",
+    where: Callable[[Any], bool] = lambda instance: True,
 ) -> None:
-    """Replace functions of modules while layers of a class are called; once for each class."""
-    call = layer.call
-    if hasattr(call, "__wrapped__"):
+    """Replace functions of modules while a method of a class runs; once for each class."""
+    original = getattr(owner, method)
+    if hasattr(original, "__wrapped__"):
         return
 
-    @functools.wraps(call)
-    def changed(self: layers.Layer, *arguments: Any, **options: Any) -> Any:
+    @functools.wraps(original)
+    def changed(self: Any, *arguments: Any, **options: Any) -> Any:
         with _replaced(functions if where(self) else ()):
-            return call(self, *arguments, **options)
+            return original(self, *arguments, **options)
 
-    layer.call = changed
+    setattr(owner, method, changed)
 
 
 @contextmanager

@@ -38,14 +38,12 @@ def compile_epoch(
 
     def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         probabilities = classifier(x, training=True)  # [B, 10]
-        losses = smoothed = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        loss = tf.reduce_mean(losses)
         if label_smoothing:
-            smoothed = keras.losses.categorical_crossentropy(
-                tf.one_hot(labels, probabilities.shape[-1]),
-                probabilities,
-                label_smoothing=label_smoothing,
-            )
-        return tf.reduce_mean(smoothed), losses, probabilities
+            smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+            loss = smoothed(tf.one_hot(labels, probabilities.shape[-1]), probabilities)
+        return loss, losses, probabilities
 
     def update(rate: tf.Tensor, *gradients: tf.Tensor) -> None:
         if weights:

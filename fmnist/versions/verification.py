@@ -2,14 +2,11 @@
 
 import csv
 import io
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from pathlib import Path
 
 from fmnist.pipeline.lock_file import Stage
-from fmnist.stage import contract, dotted, parameters, yaml_file
 from fmnist.versions import tolerance
 from fmnist.versions.checkout import Checkout
 from fmnist.versions.drift import drift
@@ -57,17 +54,6 @@ def outputs(recorded: Stages, rebuilt: Stages) -> Iterator[Row]:
             pair = before.get(path, "none"), after.get(path, "none")
             verdict = IDENTICAL if pair[0] == pair[1] else DIFFERENT
             yield Row(name, path, *pair, verdict if name in rebuilt else NOT_REBUILT)
-
-
-def unmet(folder: Path) -> list[str]:
-    """Return why the contract does not promise equal bytes here for the checkout in ``folder``."""
-    reasons = contract.unmet()
-    values = yaml_file.load(folder / parameters.PATH)
-    recipe = dotted.get(values, "train.recipe")
-    architecture = dotted.get(values, f"recipes.{recipe}.network.architecture")
-    if platform.machine() == "aarch64" and architecture == "cnn":
-        reasons.append("expected an x86-64 processor for convolutions, found aarch64")
-    return reasons
 
 
 def first_other_epoch(recorded: str, rebuilt: str) -> str | None:
