@@ -54,10 +54,7 @@ def main() -> int:
         "one core": ("taskset", "--cpu-list", first_core, sys.executable),
         "another user": (*ANOTHER_USER, sys.executable),
         f"emulated {arguments.processor}": (*emulator, sys.executable),
-        **{
-            name: ("qemu-aarch64", "-cpu", processor, "-L", ARM, f"{ARM}/usr/bin/python3")
-            for name, processor in ARM_PROCESSORS.items()
-        },
+        **{name: arm_python(processor) for name, processor in ARM_PROCESSORS.items()},
     }
     if arguments.machine not in (None, *others):
         raise InputError(
@@ -105,6 +102,11 @@ def _impossible(python: tuple[str, ...]) -> str | None:
         return f"there is no {python[-1]}; `sh commands/arm.sh` makes it"
     tried = subprocess.run([*python, "-c", ""], capture_output=True, text=True)
     return (tried.stderr.strip() or "it fails") if tried.returncode else None
+
+
+def arm_python(processor: str) -> tuple[str, ...]:
+    """Return the command that starts Python on an emulated ARM processor of QEMU."""
+    return ("qemu-aarch64", "-cpu", processor, "-L", ARM, f"{ARM}/usr/bin/python3")
 
 
 def write_first(count: int, mirror: Path) -> None:

@@ -2,16 +2,17 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from programs import commit, dvc, run
+from programs import dvc, run
 from projects import RECIPES, ROOT, copy_project, make_small, set_value
 
+from commands import emulate
 from fmnist.network.quiet import quiet
 from fmnist.stage import contract
 
@@ -87,40 +88,11 @@ def test_a_hostile_environment_changes_no_byte_of_a_convolutional_network(
     assert lock_of_a_hostile_run(tmp_path, mirror, "cnn") == expected
 
 
-@pytest.mark.slow
-def test_other_machines_write_the_same_bytes(project):
-    commit(project)
-    # One recipe, with convolutions and matrix products, because an emulated process takes minutes.
-    result = run(project, "python", "-m", "commands.emulate", "--recipe", "cnn")
-    assert result.returncode == 0, result.stdout + result.stderr
-    left_out = re.findall("^left out: (.+?): (.+)$", result.stdout, flags=re.MULTILINE)
-    for machine in {"one core", "another user", "emulated Haswell"} - set(dict(left_out)):
-        assert f"cnn on {machine}: 23 artifacts identical\n" in result.stdout
-    if left_out:
-        pytest.skip(f"the others wrote the same, but {left_out} are left out")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "images"), [("mlp", 300), ("cnn", 60)])
-def test_an_arm_processor_writes_the_same_bytes(project, recipe, images):
-    if not (ROOT / ".arm").exists():
-        pytest.skip("no Python for ARM in .arm (`sh commands/arm.sh` puts it there)")
-    (project / ".arm").symlink_to(ROOT / ".arm")
-    commit(project)
-    machine = "emulated Cortex-A76"
-    command = ("python", "-m", "commands.emulate", "--recipe", recipe, "--machine", machine)
-    result = run(project, *command, "--images", str(images))
-    if left_out := re.search(f"^left out: {machine}: .+", result.stdout, flags=re.MULTILINE):
-        pytest.skip(left_out[0])
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert f"{recipe} on {machine}: 23 artifacts identical\n" in result.stdout
-
-
 def in_a_new_process(
-    program: str, *arguments: str, **environment: str
+    program: str, *arguments: str, python: Sequence[str] = (sys.executable,), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [*python, "-c", program, *arguments],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
@@ -182,19 +154,31 @@ sys.path.append("tests")
 from tiny_data import ADAM, TRAIN, VALIDATION, recipe
 from fmnist.train.training import Training
 MOMENTUM = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.5}
-for changes in (
+CHANGES = (
     {"optimizer": MOMENTUM, "label_smoothing": 0.3, "batch_size": 32},
     {"optimizer": ADAM, "network": {"units": [70, 30], "activation": "selu", "dropout": 0.3}},
-):
+)
+for changes in CHANGES[int(sys.argv[2]):]:
     training = Training(recipe("mlp", epochs=1, **changes), 1, TRAIN, VALIDATION)
     print([row["weights"] for row in training.epochs()])
 """
 
 
 def test_a_network_of_dense_layers_does_not_depend_on_the_width_of_vectors():
-    found = {width: in_a_new_process(TRAININGS, width) for width in ("128", "256")}
+    found = {width: in_a_new_process(TRAININGS, width, "0") for width in ("128", "256")}
     assert len(found["128"].stdout.splitlines()) == 2, found["128"].stderr
     assert found["128"].stdout == found["256"].stdout
+
+
+@pytest.mark.slow
+def test_adam_selu_and_dropout_give_the_same_weights_on_an_arm_processor():
+    python = emulate.arm_python("cortex-a76")
+    if shutil.which(python[0]) is None or not Path(python[-1]).exists():
+        pytest.skip("no Python for an emulated ARM processor (`sh commands/arm.sh` makes it)")
+    here = in_a_new_process(TRAININGS, "256", "1")
+    there = in_a_new_process(TRAININGS, "256", "1", python=python)
+    assert len(here.stdout.splitlines()) == 1, here.stderr
+    assert there.stdout == here.stdout, there.stderr
 
 
 def test_the_contract_sets_its_switches_and_removes_their_relatives():

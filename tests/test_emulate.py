@@ -1,10 +1,13 @@
-"""`make emulate` runs on the first raw images; `test_contract` runs it whole."""
+"""`make emulate`: its options, and its comparisons of this machine with others."""
 
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import commit, run
+from projects import ROOT
 
 from commands import emulate
 from fmnist.preprocess import idx
@@ -38,3 +41,32 @@ def test_an_unknown_machine_is_refused(measured_project, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["emulate", "--machine", "a toaster"])
     with pytest.raises(InputError, match="--machine: expected one of one core, another user, emu"):
         emulate.main()
+
+
+@pytest.mark.slow
+def test_other_machines_write_the_same_bytes(project):
+    commit(project)
+    # One recipe, with convolutions and matrix products, because an emulated process takes minutes.
+    result = run(project, "python", "-m", "commands.emulate", "--recipe", "cnn", "--images", "500")
+    assert result.returncode == 0, result.stdout + result.stderr
+    left_out = re.findall("^left out: (.+?): (.+)$", result.stdout, flags=re.MULTILINE)
+    for machine in {"one core", "another user", "emulated Haswell"} - set(dict(left_out)):
+        assert f"cnn on {machine}: 23 artifacts identical\n" in result.stdout
+    if left_out:
+        pytest.skip(f"the others wrote the same, but {left_out} are left out")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "images"), [("mlp", 300), ("cnn", 60)])
+def test_an_arm_processor_writes_the_same_bytes(project, recipe, images):
+    if not (ROOT / ".arm").exists():
+        pytest.skip("no Python for ARM in .arm (`sh commands/arm.sh` puts it there)")
+    (project / ".arm").symlink_to(ROOT / ".arm")
+    commit(project)
+    machine = "emulated Cortex-A76"
+    command = ("python", "-m", "commands.emulate", "--recipe", recipe, "--machine", machine)
+    result = run(project, *command, "--images", str(images))
+    if left_out := re.search(f"^left out: {machine}: .+", result.stdout, flags=re.MULTILINE):
+        pytest.skip(left_out[0])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"{recipe} on {machine}: 23 artifacts identical\n" in result.stdout
