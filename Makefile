@@ -39,9 +39,10 @@ verify: install ## rebuild a commit from scratch and compare with its dvc.lock (
 	$(PYTHON) -m commands.verify $(call option,REV,--rev) $(call option,STAGE,--stage) \
 	  $(if $(RECORD),--record)
 
-emulate: install ## run on a little data as different machines would, and compare (PROCESSOR=Haswell RECIPE=all)
+emulate: install ## run on a little data as different machines would, and compare (RECIPE=cnn MACHINE='one core' IMAGES=150)
 	sh commands/arm.sh || echo "continuing without an emulated ARM processor" >&2
-	$(PYTHON) -m commands.emulate $(call option,PROCESSOR,--processor) $(call option,RECIPE,--recipe)
+	$(PYTHON) -m commands.emulate $(call option,PROCESSOR,--processor) $(call option,RECIPE,--recipe) \
+	  $(call option,MACHINE,--machine) $(call option,IMAGES,--images)
 
 seeds: install ## run a recipe with several seeds: metrics/seeds.csv (N=5 FIRST=42 RECIPE=the chosen one)
 	$(PYTHON) -m commands.seeds $(call option,N,--count) $(call option,FIRST,--first) \
