@@ -36,14 +36,17 @@ def compile_epoch(
     weights = TransposedWeights(variables, optimizer) if jit_compile else None
     features, classifier = features_and_classifier(model)
 
-    def classify(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def classify(
+        x: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         probabilities = classifier(x, training=True)  # [B, 10]
-        losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-        loss = tf.reduce_mean(losses)
+        losses = smoothed = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
         if label_smoothing:
-            smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
-            loss = smoothed(tf.one_hot(labels, probabilities.shape[-1]), probabilities)
-        return loss, losses, probabilities
+            loss = keras.losses.CategoricalCrossentropy(
+                label_smoothing=label_smoothing, reduction=None
+            )
+            smoothed = loss(tf.one_hot(labels, probabilities.shape[-1]), probabilities)
+        return tf.reduce_sum(smoothed * counts) / tf.reduce_sum(counts), losses, probabilities
 
     def update(rate: tf.Tensor, *gradients: tf.Tensor) -> None:
         if weights:
@@ -56,16 +59,18 @@ def compile_epoch(
         classify = tf.function(classify, autograph=False, jit_compile=True)
         update = tf.function(update, autograph=False, jit_compile=True)
 
-    def step(images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(
+        images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor, counts: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         if weights:
             weights.show()
         with tf.GradientTape() as tape:
-            loss, losses, probabilities = classify(features(images, training=True), labels)
+            loss, losses, probabilities = classify(features(images, training=True), labels, counts)
         update(rate, *tape.gradient(loss, variables))
         right = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), labels)
         return (
-            tf.reduce_sum(tf.cast(losses, tf.float64)),
-            tf.reduce_sum(tf.cast(right, tf.int32)),
+            tf.reduce_sum(tf.cast(losses * counts, tf.float64)),
+            tf.reduce_sum(tf.cast(right, tf.int32) * tf.cast(counts, tf.int32)),
         )
 
     # Without autograph, which writes code to temporary files that a kill would leave.
@@ -76,26 +81,33 @@ def compile_epoch(
         if weights:
             weights.begin()
         count = images.shape[0]
-        full_batches = count // batch_size
+        batches = count // batch_size
+        if jit_compile:  # XLA would compile the step again for a short batch: it is filled up
+            batches = -(-count // batch_size)
+            order = tf.pad(order, [[0, batches * batch_size - count]])
 
-        def full_batch(
+        def one(number: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+            first = number * batch_size
+            batch = tf.slice(order, [first], [size])
+            counts = tf.cast(first + tf.range(size) < count, images.dtype)  # 0 for what fills it up
+            return step(tf.gather(images, batch), tf.gather(labels, batch), rates[number], counts)
+
+        def next_batch(
             number: tf.Tensor, loss: tf.Tensor, right: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            batch = tf.slice(order, [number * batch_size], [batch_size])
-            more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
+            more = one(number, batch_size)
             return number + 1, loss + more[0], right + more[1]
 
         loss, right = tf.constant(0, tf.float64), tf.constant(0)
-        if full_batches:  # XLA would compile a loop that never runs
+        if batches:  # XLA would compile a loop that never runs
             _, loss, right = tf.while_loop(
-                lambda number, *_: number < full_batches,
-                full_batch,
+                lambda number, *_: number < batches,
+                next_batch,
                 (tf.constant(0), loss, right),
-                maximum_iterations=full_batches,
+                maximum_iterations=batches,
             )
-        if count % batch_size:
-            batch = order[full_batches * batch_size :]
-            more = step(tf.gather(images, batch), tf.gather(labels, batch), rates[full_batches])
+        if count > batches * batch_size:
+            more = one(tf.constant(batches), count - batches * batch_size)
             loss, right = loss + more[0], right + more[1]
         if weights:
             weights.end()
