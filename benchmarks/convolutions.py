@@ -16,7 +16,7 @@ from fmnist.network import tensorflow_contract
 from benchmarks import results, rounds
 from benchmarks.contestants.contestant import Task
 from benchmarks.epoch import PREPARED
-from benchmarks.rounds import OURS, PEAK, THREADS_AVX2, Contestant
+from benchmarks.rounds import FREE, OURS, PEAK, THREADS_AVX2, Contestant
 from fmnist.pipeline.recipe_size import size
 from fmnist.stage import command, contract, parameters, yaml_file
 from fmnist.train.recipe import CNN, Recipe
@@ -24,7 +24,8 @@ from fmnist.train.recipe import CNN, Recipe
 EPOCHS, IMAGES = 4, 11_000
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # as in the contract
 CONTESTANTS = {
-    OURS: Contestant("ours", environment=contract.SWITCHES),
+    OURS: Contestant("ours", ("contract",), environment=contract.SWITCHES),
+    FREE: Contestant("ours", ("free",)),
     "PyTorch": Contestant("pytorch_convolutions", ("contiguous",), peer="pytorch"),
     "PyTorch, channels last": Contestant(
         "pytorch_convolutions", ("channels_last",), peer="pytorch"

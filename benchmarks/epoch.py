@@ -14,14 +14,15 @@ from pathlib import Path
 
 from benchmarks import results, rounds
 from benchmarks.contestants.contestant import Task
-from benchmarks.rounds import OURS, PEAK, THREADS, THREADS_AVX2, Contestant
+from benchmarks.rounds import FREE, OURS, PEAK, THREADS, THREADS_AVX2, Contestant
 from fmnist.stage import command, contract, parameters, yaml_file
 
 EPOCHS, IMAGES, PREPARED = 4, 55_000, Path("data/prepared")
 FIT = "Keras fit"
 AVX2, ANY = "products alone, AVX2", "products alone, any instruction"
 CONTESTANTS = {
-    OURS: Contestant("ours", environment=contract.SWITCHES),
+    OURS: Contestant("ours", ("contract",), environment=contract.SWITCHES),
+    FREE: Contestant("ours", ("free",)),
     FIT: Contestant("keras_fit", ("{}",)),
     "Keras fit, tuned": Contestant("keras_fit", ('{"steps_per_execution": 100}',)),
     "PyTorch": Contestant("pytorch", ("eager",), peer="pytorch"),

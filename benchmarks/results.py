@@ -45,11 +45,11 @@ def summary(values: list[float]) -> dict[str, float | int]:
 def line(name: str, of: dict[str, float | int], unit: str = "") -> str:
     """Return a summary as a line of a table."""
     return (
-        f"{name:38}{of['median']:8.2f} {unit:2} (min {of['min']:.2f}, max {of['max']:.2f},"
+        f"{name:46}{of['median']:8.2f} {unit:2} (min {of['min']:.2f}, max {of['max']:.2f},"
         f" n = {of['n']})"
     )
 
 
 def ratios(others: list[float], ours: list[float]) -> list[float]:
-    """Return ``others`` as multiples of ``ours``, round by round."""
+    """Return ``others`` as multiples of ``ours``, pair by pair."""
     return [other / our for other, our in zip(others, ours, strict=True)]

@@ -1,7 +1,8 @@
-"""Run contestants in turn, round after round, so that a noisy machine affects all alike.
+"""Run contestants in turn, epoch by epoch, so that a noisy machine affects all alike.
 
 Each runs in a process of its own, in the environment of a user: variables of the families that
-decide numbers are removed, except a contestant's own.
+decide numbers are removed, except a contestant's own. All processes of a round exist at the same
+time, and wait while it is another's turn.
 """
 
 import dataclasses
@@ -10,18 +11,20 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from benchmarks import charts, results
 from benchmarks.contestants import peak
-from benchmarks.contestants.contestant import Task
+from benchmarks.contestants.contestant import READY, Task
 from fmnist.stage import contract
 from fmnist.stage.command import InputError
 
-OURS, PEAK = "this project", "peak"
+OURS, FREE, PEAK = "this project", "this project, without the contract's switches", "peak"
 THREADS = {"OPENBLAS_NUM_THREADS": "2"}
 THREADS_AVX2 = THREADS | {"OPENBLAS_CORETYPE": "Haswell"}
 PEERS = Path(".peers")
@@ -45,27 +48,15 @@ class Contestant:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, task: Task) -> dict[str, Any]:
-        """Return what the contestant reports; see `contestant.run`.
+        """Return what the contestant reports when it runs alone; see `contestant.run`.
 
         Raises:
             InputError: it is not installed, or fails; has the reason.
         """
-        python = PEERS / self.peer / "bin" / "python" if self.peer else Path(sys.executable)
-        if not python.exists():
-            raise InputError(f"{self.peer} is not installed; `make peers` does it")
-        result = subprocess.run(
-            [
-                *(str(python), "-m", f"benchmarks.contestants.{self.module}"),
-                *(*self.arguments, json.dumps(dataclasses.asdict(task))),
-            ],
-            env=self.variables(),
-            capture_output=True,
-            text=True,
-        )
-        if result.returncode:
-            reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
-            raise InputError(f"{self.module} failed: {reason}")
-        return json.loads(result.stdout.splitlines()[-1])
+        with started(self, task) as run:
+            for _ in range(task.recipe["epochs"]):
+                run.take_turn()
+            return run.report()
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of its process."""
@@ -77,12 +68,78 @@ class Contestant:
         return users | self.environment
 
 
+class Run:
+    """The process of a contestant, which waits for its turn."""
+
+    def __init__(self, name: str, process: subprocess.Popen, errors: TextIO) -> None:
+        """Wait until it has prepared; raises as `take_turn`."""
+        self._name, self._process, self._errors = name, process, errors
+        self._last_line = ""
+        self._wait()
+
+    def take_turn(self) -> None:
+        """Let it train for an epoch.
+
+        Raises:
+            InputError: it failed; has the reason.
+        """
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self._wait()
+
+    def report(self) -> dict[str, Any]:
+        """Return its report, after the last epoch."""
+        return json.loads(self._last_line)
+
+    def _wait(self) -> None:
+        """Wait until it is ready for the next epoch or has ended."""
+        for line in self._process.stdout:
+            self._last_line = line.strip()
+            if self._last_line == READY:
+                return
+        if code := self._process.wait():
+            self._errors.seek(0)
+            reason = (self._errors.read().strip().splitlines() or [f"exit code {code}"])[-1]
+            raise InputError(f"{self._name} failed: {reason}")
+
+
+@contextmanager
+def started(contestant: Contestant, task: Task) -> Iterator[Run]:
+    """Start a contestant; it ends with the block.
+
+    Raises:
+        InputError: it is not installed, or fails; has the reason.
+    """
+    peer = contestant.peer
+    python = PEERS / peer / "bin" / "python" if peer else Path(sys.executable)
+    if not python.exists():
+        raise InputError(f"{peer} is not installed; `make peers` does it")
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [
+                *(str(python), "-m", f"benchmarks.contestants.{contestant.module}"),
+                *(*contestant.arguments, json.dumps(dataclasses.asdict(task))),
+            ],
+            env=contestant.variables(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield Run(contestant.module, process, errors)
+        finally:
+            process.kill()
+
+
 @dataclass
 class Record:
     """What a contestant did in all rounds.
 
     Attributes:
-        seconds: of an epoch, the median of each round.
+        seconds: of each epoch but a round's first.
         val_accuracy: of each round; empty if it does not learn.
         packages: their versions.
     """
@@ -102,22 +159,38 @@ def race(contestants: Mapping[str, Contestant], task: Task, rounds: int) -> dict
     """
     records = {name: Record() for name in contestants}
     for number in range(rounds):
-        for name in list(records):
-            try:
-                report = contestants[name].run(dataclasses.replace(task, seed=task.seed + number))
-            except InputError as error:
-                if contestants[name].peer is None:
-                    raise
-                print(f"left out: {name}: {error}", flush=True)
-                del records[name]
-                continue
-            record = records[name]
-            record.seconds.append(statistics.median(report["seconds"]))
-            if "val_accuracy" in report:
-                record.val_accuracy.append(report["val_accuracy"])
-            record.packages = report["packages"]
-            print(f"round {number + 1}/{rounds}: {name}: {record.seconds[-1]:.3f} s", flush=True)
+        seeded = dataclasses.replace(task, seed=task.seed + number)
+        with ExitStack() as stack:
+            runs = {}
+            for name in list(records):
+                with _left_out_if_a_peer(contestants, name, records):
+                    runs[name] = stack.enter_context(started(contestants[name], seeded))
+            for _ in range(task.recipe["epochs"]):
+                for name in list(records):
+                    with _left_out_if_a_peer(contestants, name, records):
+                        runs[name].take_turn()
+            for name, record in records.items():
+                report = runs[name].report()
+                record.seconds += report["seconds"]
+                if "val_accuracy" in report:
+                    record.val_accuracy.append(report["val_accuracy"])
+                record.packages = report["packages"]
+                median = statistics.median(report["seconds"])
+                print(f"round {number + 1}/{rounds}: {name}: {median:.3f} s", flush=True)
     return records
+
+
+@contextmanager
+def _left_out_if_a_peer(
+    contestants: Mapping[str, Contestant], name: str, records: dict[str, Record]
+) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        if contestants[name].peer is None:
+            raise
+        print(f"left out: {name}: {error}", flush=True)
+        del records[name]
 
 
 def limit_by_peak(records: dict[str, Record], gflop: float) -> float:
@@ -172,6 +245,6 @@ def report(name: str, task: str, records: Mapping[str, Record], ours: str) -> di
     for contestant in found["unlike"]:
         print(f"error: {contestant} did not learn what {ours} did")
 
-    title = f"{task}\n(medians of {len(records[ours].seconds)} rounds; lines: least and most)"
+    title = f"{task}\n(medians of {len(records[ours].seconds)} epochs; lines: least and most)"
     charts.save(charts.bars([others, own, limits], title, "Seconds"), name)
     return found

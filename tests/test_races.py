@@ -1,6 +1,7 @@
 """Races: all contestants do the same work, and the report is what was measured."""
 
 import dataclasses
+import io
 import json
 import runpy
 import sys
@@ -27,6 +28,7 @@ def task(tmp_path):
 
 
 def test_contestants_of_this_environment_learn_the_same(task, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # every turn is its own
     for name in (epoch.OURS, epoch.FIT, "NumPy by hand", "scikit-learn", epoch.AVX2):
         contestant = epoch.CONTESTANTS[name]
         options = [*contestant.arguments, json.dumps(dataclasses.asdict(task))]
@@ -123,7 +125,7 @@ def test_the_report_of_a_race_has_every_contestant(tmp_path, monkeypatch, capsys
     assert all(f"\n{name} " in printed for name in found)
 
 
-def test_ratios_are_taken_within_a_round():
+def test_ratios_are_taken_pair_by_pair():
     assert results.ratios([6.0, 20.0], [1.0, 2.0]) == [6.0, 10.0]
     assert results.summary([3.0, 1.0, 2.0]) == {"median": 2.0, "min": 1.0, "max": 3.0, "n": 3}
 

@@ -1,4 +1,4 @@
-"""What every contestant of a race shares: its task, its clock, and its report.
+"""What every contestant of a race shares: its task, its turns, its clock, and its report.
 
 A contestant trains the network of a recipe in a process of its own; where packages do not fit
 together, in an environment of its own, too. So this file needs NumPy alone.
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+READY = "ready"
 TrainEpochs = Callable[[int], list[float]]
 Classify = Callable[[np.ndarray], np.ndarray]
 
@@ -65,13 +66,13 @@ def run(
 ) -> None:
     """Do the task on the command line; print seconds, accuracy and versions of ``packages``.
 
-    The schedule of the recipe spans its epochs. The first is not timed: it compiles.
+    The schedule of the recipe spans its epochs. The first is left out: it compiles.
 
     Args:
         prepare: builds the network, and puts the training images where they are used from. Returns
             a function that trains for a number of epochs, each image once in each, and returns the
-            seconds of each; and one that returns the classes [N] of images [N, height, width], or
-            None if nothing is learned.
+            seconds of each, without the wait for its turn; and one that returns the classes [N] of
+            images [N, height, width], or None if nothing is learned.
     """
     task = Task(**json.loads(sys.argv[-1]))
     train_epochs, classify = prepare(task, *task.load("train", task.images))
@@ -81,6 +82,12 @@ def run(
         report["val_accuracy"] = float((classify(images) == labels).mean())
     report["packages"] = {name: metadata.version(name) for name in packages}
     print(json.dumps(report))
+
+
+def wait_for_turn() -> None:
+    """Print `READY` and wait for a line on the standard input: so contestants alternate."""
+    print(READY, flush=True)
+    sys.stdin.readline()
 
 
 def timed(run_epoch: Callable[[int], object]) -> TrainEpochs:
@@ -93,6 +100,7 @@ def timed(run_epoch: Callable[[int], object]) -> TrainEpochs:
     def train_epochs(epochs: int) -> list[float]:
         seconds = []
         for epoch in range(1, epochs + 1):
+            wait_for_turn()
             start = time.perf_counter()
             run_epoch(epoch)
             seconds.append(time.perf_counter() - start)

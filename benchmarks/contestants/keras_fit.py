@@ -1,6 +1,5 @@
 """Keras' own ``fit``, in one call; the program's argument has more for ``compile``, as JSON."""
 
-import itertools
 import json
 import sys
 import time
@@ -32,10 +31,15 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
     )
 
     def train_epochs(epochs: int) -> list[float]:
-        clock: list[float] = []
-        times = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
-            on_train_end=lambda logs: clock.append(time.perf_counter()),
+        starts, ends = [], []
+
+        def start(epoch: int, logs: object) -> None:
+            contestant.wait_for_turn()
+            starts.append(time.perf_counter())
+
+        clock = keras.callbacks.LambdaCallback(
+            on_epoch_begin=start,
+            on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()),
         )
         model.fit(
             images,
@@ -43,9 +47,9 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
             batch_size=task.batch_size,
             epochs=epochs,
             verbose=0,
-            callbacks=[times],
+            callbacks=[clock],
         )
-        return [end - start for start, end in itertools.pairwise(clock)]
+        return [end - begin for begin, end in zip(starts, ends, strict=True)]
 
     return train_epochs, lambda images: model.predict(images, verbose=0).argmax(axis=1)
 

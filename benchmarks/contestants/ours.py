@@ -1,7 +1,9 @@
-"""This project's compiled epoch.
+"""This project's compiled epoch; with the argument ``free``, without the contract's switches.
 
-The environment has to have the switches of the numeric contract.
+Without that argument, the environment has to have the switches.
 """
+
+import sys
 
 import keras
 import numpy as np
@@ -44,5 +46,6 @@ def prepare(task: Task, images: np.ndarray, labels: np.ndarray) -> tuple[TrainEp
 
 
 if __name__ == "__main__":
-    contract.apply()  # fails if the process started without the switches
+    if sys.argv[1] != "free":
+        contract.apply()  # fails if the process started without the switches
     contestant.run(prepare, "tensorflow", "keras")
