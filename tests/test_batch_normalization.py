@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from chains import fused_multiply_add
 
 from fmnist.network import batch_normalization, tensorflow_contract
 
@@ -57,6 +58,34 @@ def test_value_and_gradients_are_those_of_the_definition(function, shape):
     expected = value_and_gradients(by_definition, inputs, "float64")
     for found, of in zip(value_and_gradients(function, inputs, "float32"), expected, strict=True):
         np.testing.assert_allclose(found, of, rtol=1e-4, atol=1e-4)
+
+
+def in_order(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the sum over rows of a * b, float32 [N, C], in the order of the contract: [C]."""
+    parts = min(batch_normalization.PARTS, len(a))
+    size = len(a) // parts
+    total = (a * b)[:size]
+    for i in range(size, parts * size, size):
+        total = fused_multiply_add(a[i : i + size], b[i : i + size], total)
+    total = np.concatenate([total, (a * b)[parts * size :]])
+    return total[0] if len(total) == 1 else in_order(total, np.ones_like(total))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (16, 2), (33, 5), (9, 7, 7, 4), (128, 14, 14, 32)])
+def test_every_sum_is_added_in_the_same_order(shape):
+    x, scale, offset, upstream = (array.astype(np.float32) for array in example(shape))
+    rows, gradients = (array.reshape(-1, shape[-1]) for array in (x, upstream))
+    share = np.float32(1 / len(rows))
+    mean = in_order(rows, np.ones_like(rows)) * share
+    variance = in_order(rows - mean, rows - mean) * share
+    found = batch_normalization.moments(tf.constant(x), [*range(len(shape) - 1)])
+    np.testing.assert_array_equal(found, [mean, variance])
+    deviation = np.sqrt(variance + np.float32(EPSILON))
+    _, _, of_scale, of_offset = value_and_gradients(
+        with_own_gradients, (x, scale, offset, upstream), "float32"
+    )
+    np.testing.assert_array_equal(of_offset, in_order(gradients, np.ones_like(gradients)))
+    np.testing.assert_array_equal(of_scale, in_order(gradients, rows - mean) / deviation)
 
 
 def test_mean_and_variance_have_gradients_of_their_own():

@@ -77,12 +77,12 @@ def multiply(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return multiply(tf.concat([a, a], -2), b)[..., :1, :]
     if n == 1:
         return multiply(a, tf.concat([b, b], -1))[..., :1]
-    a = _in_memory(a)
+    a = in_memory(a)
     if k <= longest_chain(n):
         return rounded(tf.linalg.matmul(a, b))
     # With zeros, a kernel takes the last multiply-adds as it takes the others.
     zeros = [[0, 0]] * (len(b.shape) - 1) + [[0, -k % _UNROLL]]
-    b = _in_memory(tf.pad(tf.linalg.matrix_transpose(b), zeros))
+    b = in_memory(tf.pad(tf.linalg.matrix_transpose(b), zeros))
     a = tf.pad(a, zeros)
     piece = PIECE if n < _BLOCK else k + _UNROLL
     products = [
@@ -112,6 +112,6 @@ def longest_chain(n: int) -> int:
     return min(PIECE, PIECE * _BLOCK // (columns * _UNROLL) * _UNROLL)
 
 
-def _in_memory(x: tf.Tensor) -> tf.Tensor:
+def in_memory(x: tf.Tensor) -> tf.Tensor:
     """Keep XLA from merging a transposition with the product that follows it."""
     return xla_optimization_barrier([x])[0]

@@ -34,7 +34,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from fmnist.network import batch_normalization, convolution, cross_entropy, product
+from fmnist.network import batch_normalization, convolution, cross_entropy, pooling, product
 from fmnist.network.quiet import quiet
 
 Replacement = tuple[ModuleType, str, Callable]  # of the function of that name
@@ -65,6 +65,11 @@ def apply(threads: int) -> None:
         layers.Conv2D,
         (tf.nn, "convolution", convolution.convolution),
         where=convolution.is_covered,
+    )
+    _replace_in(
+        layers.MaxPooling2D,
+        (tf.nn, "max_pool", pooling.max_pool),
+        where=pooling.is_covered,
     )
     _replace_in(
         layers.BatchNormalization,
