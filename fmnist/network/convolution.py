@@ -1,18 +1,26 @@
 """Convolutions with the same bits on every processor that has fused multiply-adds.
 
 TensorFlow gives a convolution to oneDNN, which computes an element as a chain of fused
-multiply-adds over rows, columns and channels of the kernel, in order. It cuts a chain only if the
-kernel is large. The gradients that oneDNN computes are sums in an order that depends on the
-processor. Therefore, the gradients are convolutions too:
+multiply-adds over rows, columns and channels of the kernel, in order. With these exceptions, which
+are avoided here:
+
+- It divides the channels into blocks if a block of the kernel does not fit into the cache of a
+  core. The chain then goes through one block after another. See `longest_block`.
+- For one channel, one image, or an output of one pixel it chooses other algorithms, which depend on
+  the processor.
+- The gradients that it computes are sums in an order that depends on the processor.
+
+Therefore, the gradients are convolutions too:
 
 - of the images: the upstream gradient, convolved with the mirrored kernel;
 - of the kernel: the images, convolved with the upstream gradient; images and channels change places
   in both. The upstream gradient is a large kernel then, so it is divided into pieces, whose results
   are added in order.
 
-With one channel, the second would be slow. There the gradient of the kernel is a matrix product.
+https://github.com/uxlfoundation/oneDNN: src/cpu/x64/jit_brgemm_conv_utils.cpp
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,9 +29,10 @@ from keras import layers
 
 from fmnist.network.product import longest_chain, multiply
 
-# Limits of a piece of an upstream gradient. With more pixels or images, oneDNN was seen to cut
-# chains of 4,096 multiply-adds and more.
-PIXELS, IMAGES, CHAIN = 196, 256, 8192
+PIXELS = 196  # of a piece of an upstream gradient: at most, if a row has no more
+_CACHE = 512 * 1024 * 3 // 4  # bytes that oneDNN fills of the smallest L2 cache with AVX-512
+_FILTERS, _COLUMNS = 64, 8  # largest block of filters, with the pixels that go with it
+_VECTOR = 16  # numbers; oneDNN never cuts between so many channels
 
 _tensorflow_convolution = tf.nn.convolution
 
@@ -53,54 +62,89 @@ def _convolution(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mirrored = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
         of_kernel = _of_kernel
-        if channels == 1 and rows * columns > 1:
-            of_kernel = _of_kernel_of_one_channel
-        return tf.nn.conv2d(upstream, mirrored, 1, "SAME"), of_kernel(x, upstream, rows, columns)
+        if channels == 1 or rows * columns == 1:
+            of_kernel = _of_kernel_by_product
+        return _convolve(upstream, mirrored), of_kernel(x, upstream, rows, columns)
 
-    return tf.nn.conv2d(x, kernel, 1, "SAME"), gradients
+    return _convolve(x, kernel), gradients
+
+
+def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    if x.shape[0] == 1:
+        return _convolve(tf.concat([x, x], 0), kernel)[:1]
+    rows, columns, channels, _ = kernel.shape
+    block = longest_block(rows, columns)
+    if channels % block == 1:
+        x, kernel = _with_zeros(x, 3), _with_zeros(kernel, 2)
+    parts = [
+        tf.nn.conv2d(x[..., i : i + block], kernel[:, :, i : i + block], 1, "SAME")
+        for i in range(0, channels, block)
+    ]
+    return _total(parts)
 
 
 def _of_kernel(x: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
-    total = None
+    parts = []
     for images, start, end in pieces(*x.shape[:3]):
         first, last = start - rows // 2, end + rows // 2  # rows of x; some lie outside
         outside = max(-first, 0), max(last - x.shape[1], 0)
+        seen, weights = x[images, max(first, 0) : last], upstream[images, start:end]
+        if seen.shape[0] == 1:
+            seen, weights = _with_zeros(seen, 0), _with_zeros(weights, 0)
         part = tf.nn.conv2d(
-            tf.transpose(x[images, max(first, 0) : last], [3, 1, 2, 0]),
-            tf.transpose(upstream[images, start:end], [1, 2, 0, 3]),
+            tf.transpose(seen, [3, 1, 2, 0]),
+            tf.transpose(weights, [1, 2, 0, 3]),
             1,
             [(0, 0), outside, (columns // 2, columns // 2), (0, 0)],
         )
-        total = part if total is None else total + part
-    return tf.transpose(total, [1, 2, 0, 3])
+        parts.append(part)
+    return tf.transpose(_total(parts), [1, 2, 0, 3])
+
+
+def _total(parts: list[tf.Tensor]) -> tf.Tensor:
+    """Return the sum in order, in XLA: TensorFlow would add more than two in another order."""
+    return parts[0] if len(parts) == 1 else _add_all(parts)
+
+
+@tf.function(autograph=False, jit_compile=True)
+def _add_all(parts: list[tf.Tensor]) -> tf.Tensor:
+    return functools.reduce(tf.add, parts)
+
+
+def _with_zeros(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Return x with one more row of zeros along an axis."""
+    return tf.pad(x, [(0, int(other == axis)) for other in range(len(x.shape))])
 
 
 def pieces(count: int, height: int, width: int) -> Iterator[tuple[slice, int, int]]:
     """Divide an upstream gradient: yield images, the first row and the row after the last."""
     rows = min(max(PIXELS // width, 1), height)
-    most = min(max(CHAIN // (rows * width), 1), IMAGES)
-    images = -(-count // -(-count // most))  # parts of almost the same size
+    images = longest_block(rows, width)
     for first in range(0, count, images):
         for start in range(0, height, rows):
             yield slice(first, first + images), start, min(start + rows, height)
 
 
+def longest_block(rows: int, columns: int) -> int:
+    """Return how many channels of a kernel oneDNN takes as one block on every processor."""
+    of_channel = 4 * rows * (columns * _FILTERS + columns + _COLUMNS)
+    return max(_CACHE // of_channel // _VECTOR, 1) * _VECTOR
+
+
 @tf.function(autograph=False, jit_compile=True)
-def _of_kernel_of_one_channel(
-    x: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int
-) -> tf.Tensor:
-    count, height, width, filters = upstream.shape
-    pixels = height * width
+def _of_kernel_by_product(x: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
+    count, height, width, channels = x.shape
+    pixels, filters = height * width, upstream.shape[3]
     piece = max(n for n in range(1, longest_chain(filters) + 1) if pixels % n == 0)
-    padded = tf.pad(x[..., 0], [(0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2)])
+    padded = tf.pad(x, [(0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2), (0, 0)])
     seen = [  # the pixels that an element of the kernel is multiplied with
         padded[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)
     ]
-    seen = tf.reshape(tf.stack(seen, 1), (count, rows * columns, pixels // piece, piece))
+    seen = tf.reshape(tf.stack(seen, 1), (count, len(seen), pixels // piece, piece, channels))
     parts = multiply(
-        tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), (-1, rows * columns, piece)),
+        tf.reshape(tf.transpose(seen, [0, 2, 1, 4, 3]), (-1, seen.shape[1] * channels, piece)),
         tf.reshape(upstream, (-1, piece, filters)),
     )
     number = parts.shape[0]
     total = multiply(tf.ones((1, number)), tf.reshape(parts, (number, -1)))
-    return tf.reshape(total, (rows, columns, 1, filters))
+    return tf.reshape(total, (rows, columns, channels, filters))
