@@ -11,15 +11,16 @@ read when the libraries load; `apply` makes the other changes:
    that depends on the processor.
 5. BatchNormalization uses the functions of `fmnist.network.batch_normalization`. TensorFlow's own
    start from a reciprocal square root, which processors estimate each in their own way.
-6. Dropout draws its masks by ThreeFry in XLA (Salmon et al. 2011,
+6. MaxPooling2D uses `fmnist.network.pooling`, which is faster and has the same bits.
+7. Dropout draws its masks by ThreeFry in XLA (Salmon et al. 2011,
    https://doi.org/10.1145/2063384.2063405). The algorithm that TensorFlow chooses by itself is over
    a hundred times slower in XLA.
-7. SGD with momentum rounds each product before it subtracts one from the other. Otherwise XLA
+8. SGD with momentum rounds each product before it subtracts one from the other. Otherwise XLA
    fuses one of them with the subtraction, a different one on ARM.
-8. CategoricalCrossentropy, the loss with label smoothing, uses `fmnist.network.cross_entropy`,
+9. CategoricalCrossentropy, the loss with label smoothing, uses `fmnist.network.cross_entropy`,
    whose gradient has no such difference.
 
-3 to 8 replace functions of TensorFlow while an object of that class is called, and nowhere else.
+3 to 9 replace functions of TensorFlow while an object of that class is called, and nowhere else.
 Tried with TensorFlow 2.21 and Keras 3.15.
 """
 
