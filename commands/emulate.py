@@ -63,7 +63,7 @@ def main() -> int:
     for name, python in others.items():
         if arguments.machine not in (None, name):
             continue
-        if reason := _impossible(python):
+        if reason := impossible(python):
             print(f"left out: {name}: {reason}")
         else:
             machines[name] = python
@@ -93,7 +93,7 @@ def main() -> int:
     return _report(digests)
 
 
-def _impossible(python: tuple[str, ...]) -> str | None:
+def impossible(python: tuple[str, ...]) -> str | None:
     """Return why Python cannot be run by this command; None if it can."""
     if shutil.which(python[0]) is None:
         package = "; Debian's package qemu-user has it" if python[0].startswith("qemu") else ""

@@ -173,8 +173,8 @@ def test_a_network_of_dense_layers_does_not_depend_on_the_width_of_vectors():
 @pytest.mark.slow
 def test_adam_selu_and_dropout_give_the_same_weights_on_an_arm_processor():
     python = emulate.arm_python("cortex-a76")
-    if shutil.which(python[0]) is None or not Path(python[-1]).exists():
-        pytest.skip("no Python for an emulated ARM processor (`sh commands/arm.sh` makes it)")
+    if reason := emulate.impossible(python):
+        pytest.skip(reason)
     here = in_a_new_process(TRAININGS, "256", "1")
     there = in_a_new_process(TRAININGS, "256", "1", python=python)
     assert len(here.stdout.splitlines()) == 1, here.stderr

@@ -92,6 +92,24 @@ def test_with_one_channel_or_pixel_the_gradient_of_the_kernel_is_a_sum_of_short_
     np.testing.assert_array_equal(of_kernel.reshape(expected.shape), expected)
 
 
+@pytest.mark.parametrize("channels", [17, 40])
+def test_a_large_kernel_is_divided_into_blocks_of_channels(channels):
+    x, kernel = random(3, 5, 4, channels), random(7, 7, channels, 6)
+    assert convolution.longest_block(7, 7) == 16
+    chains = [
+        by_definition(x[..., i : i + 16], kernel[:, :, i : i + 16], 3)
+        for i in range(0, channels, 16)
+    ]
+    result, _, _ = with_gradients(x, kernel, random(3, 5, 4, 6))
+    np.testing.assert_array_equal(result, functools.reduce(np.add, chains))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 3), (5, 5), (3, 9)])
+def test_a_block_of_a_kernel_fits_into_three_quarters_of_a_cache_of_512_kb(rows, columns):
+    channels = convolution.longest_block(rows, columns)
+    assert channels * rows * columns * 64 * 4 <= 384 * 1024
+
+
 @pytest.mark.parametrize("shape", [(128, 14, 14), (1, 1, 1), (1000, 1, 2), (9, 100, 300)])
 def test_the_pieces_of_an_upstream_gradient_are_small_and_cover_it_once(shape):
     seen = np.zeros(shape)
