@@ -13,9 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import process
 from benchmarks.raw_files import RAW
-from fmnist.pipeline import graph
 from fmnist.stage import command, parameters, yaml_file
 from fmnist.versions import tolerance
 from fmnist.versions.checkout import Checkout
@@ -25,7 +23,7 @@ import runpy, sys
 from fmnist.stage import contract
 contract.SWITCHES["ONEDNN_MAX_CPU_ISA"] = "AVX"
 contract.SWITCHES["XLA_FLAGS"] = contract.SWITCHES["XLA_FLAGS"].replace("AVX2", "AVX")
-sys.argv = sys.argv[1:]
+sys.argv = sys.argv[2:]  # without -c and -m
 runpy.run_module(sys.argv[0], run_name="__main__")
 """
 
@@ -38,24 +36,18 @@ def main() -> None:
     recipe = parser.parse_args().recipe
     with tempfile.TemporaryDirectory(prefix="fmnist-tolerance-") as folder:
         inside, outside = (Path(folder, name) for name in ("inside", "outside"))
-        outputs = run_stages(inside, recipe, "-m")
+        outputs = run_stages(inside, recipe)
         run_stages(outside, recipe, "-c", WITH_AVX)
         for path in outputs:
             if found := tolerance.compare(inside / path, outside / path):
                 print(f"{recipe}  {path}: {found[1]}")
 
 
-def run_stages(folder: Path, recipe: str, *python: str) -> list[str]:
-    """Run the stages of HEAD with these arguments of Python; return the paths of all outputs."""
+def run_stages(folder: Path, recipe: str, *options: str) -> list[str]:
+    """Run the stages of HEAD with these options of Python; return the paths of all outputs."""
     checkout = Checkout.create(folder, "HEAD")
     checkout.set({"download.mirrors": [RAW.resolve().as_uri()], "train.recipe": recipe})
-    paths = []
-    for name, stage in yaml_file.load(folder / "dvc.yaml")["stages"].items():
-        if outputs := graph.outputs(stage):
-            program = [sys.executable, *python, f"stages.{name}"]
-            process.run(program, folder, checkout.environment)
-            paths += outputs
-    return paths
+    return checkout.run_stages(sys.executable, *options)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-from fmnist.pipeline import graph, machine
+from fmnist.pipeline import machine
 from fmnist.pipeline.git_command import git
 from fmnist.preprocess import idx
 from fmnist.stage import command, parameters, yaml_file
@@ -133,23 +133,10 @@ def _run(folder: Path, mirror: Path, recipe: str, python: tuple[str, ...]) -> di
             f"recipes.{recipe}.epochs": 1,
         }
     )
-    digests = {}
-    for name, stage in yaml_file.load(checkout.folder / "dvc.yaml")["stages"].items():
-        if not graph.outputs(stage):
-            continue
-        _, *arguments = stage["cmd"].split()
-        result = subprocess.run(
-            [*python, *arguments],
-            cwd=checkout.folder,
-            env=checkout.environment,
-            capture_output=True,
-            text=True,
-        )
-        if result.returncode:
-            raise InputError(f"{name} failed on {folder.name}: {result.stderr.strip()[-1000:]}")
-        for path in graph.outputs(stage):
-            digests[path] = hashlib.sha256((checkout.folder / path).read_bytes()).hexdigest()
-    return digests
+    return {
+        path: hashlib.sha256((checkout.folder / path).read_bytes()).hexdigest()
+        for path in checkout.run_stages(*python)
+    }
 
 
 def _report(digests: dict[tuple[str, str], dict[str, str]]) -> int:

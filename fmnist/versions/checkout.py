@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmnist.pipeline import dvc_command, git_command, lock_file, parameters_file
+from fmnist.pipeline import dvc_command, git_command, graph, lock_file, parameters_file
 from fmnist.pipeline.git_command import git
 from fmnist.pipeline.lock_file import Stage
-from fmnist.stage import parameters
+from fmnist.stage import parameters, yaml_file
 from fmnist.stage.command import InputError
 
 
@@ -97,6 +97,32 @@ class Checkout:
         By a link, which can have any path; DVC's settings cannot.
         """
         (self.folder / ".dvc" / "cache").symlink_to(dvc_command.cache())
+
+    def run_stages(self, *python: str) -> list[str]:
+        """Run all stages without DVC; return the paths of their outputs.
+
+        Args:
+            python: command that starts Python, before a stage's arguments.
+
+        Raises:
+            InputError: one fails; has its last lines.
+        """
+        paths = []
+        for name, stage in yaml_file.load(self.folder / "dvc.yaml")["stages"].items():
+            if not graph.outputs(stage):
+                continue
+            _, *arguments = stage["cmd"].split()
+            result = subprocess.run(
+                [*python, *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+            )
+            if result.returncode:
+                raise InputError(f"{name} failed in {self.folder}: {result.stderr.strip()[-1000:]}")
+            paths += graph.outputs(stage)
+        return paths
 
     def stages(self) -> dict[str, Stage]:
         """Return the content of its dvc.lock; see `lock_file.read`."""
