@@ -22,7 +22,7 @@ from fmnist.stage import command, contract, parameters, yaml_file
 from fmnist.train.recipe import CNN, Recipe
 
 EPOCHS, IMAGES = 4, 11_000
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # as in the contract
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 CONTESTANTS = {
     OURS: Contestant("ours", ("contract",), environment=contract.SWITCHES),
     FREE: Contestant("ours", ("free",)),

@@ -30,6 +30,16 @@ def by_definition(x: np.ndarray, kernel: np.ndarray, padding: int) -> np.ndarray
     return chain(rows, kernel.reshape(-1, filters)).reshape(*shape, filters)
 
 
+def assert_chains(x: np.ndarray, kernel: np.ndarray, upstream: np.ndarray) -> np.ndarray:
+    """Compare the result and the gradient of x with the definition; return that of the kernel."""
+    padding = kernel.shape[0] // 2
+    result, of_x, of_kernel = with_gradients(x, kernel, upstream)
+    np.testing.assert_array_equal(result[:2], by_definition(x[:2], kernel, padding))
+    mirrored = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    np.testing.assert_array_equal(of_x[:2], by_definition(upstream[:2], mirrored, padding))
+    return of_kernel
+
+
 def with_gradients(x: np.ndarray, kernel: np.ndarray, upstream: np.ndarray) -> list[np.ndarray]:
     channels = x.shape[-1]
     layer = layers.Conv2D(kernel.shape[-1], kernel.shape[0], padding="same", use_bias=False)
@@ -51,15 +61,8 @@ def test_every_element_is_a_chain_of_fused_multiply_adds(
     images, height, width, channels, filters, size
 ):
     x, upstream = random(images, height, width, channels), random(images, height, width, filters)
-    kernel = random(size, size, channels, filters)
-    padding = size // 2
-    result, of_x, of_kernel = with_gradients(x, kernel, upstream)
-
-    np.testing.assert_array_equal(result[:2], by_definition(x[:2], kernel, padding))
-    mirrored = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    np.testing.assert_array_equal(of_x[:2], by_definition(upstream[:2], mirrored, padding))
-
-    some, expected = slice(None, None, 31), 0
+    of_kernel = assert_chains(x, random(size, size, channels, filters), upstream)
+    some, padding, expected = slice(None, None, 31), size // 2, 0
     for part, first, last in convolution.pieces(images, height, width):
         within = np.zeros_like(upstream[part])
         within[:, first:last] = upstream[part, first:last]
@@ -83,7 +86,7 @@ def test_with_one_channel_or_pixel_the_gradient_of_the_kernel_is_a_sum_of_short_
     images, height, width, channels, filters, size, piece
 ):
     x, upstream = random(images, height, width, channels), random(images, height, width, filters)
-    _, _, of_kernel = with_gradients(x, random(size, size, channels, filters), upstream)
+    of_kernel = assert_chains(x, random(size, size, channels, filters), upstream)
     padded = np.pad(x, [(0, 0), *[(size // 2, size // 2)] * 2, (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
     seen = np.moveaxis(windows, 3, 5).reshape(-1, piece, size * size * channels).transpose(0, 2, 1)
