@@ -14,9 +14,10 @@ import statistics
 
 from fmnist.network import tensorflow_contract
 from benchmarks import results, rounds
+from benchmarks.contestant_process import Contestant
 from benchmarks.contestants.contestant import Task
 from benchmarks.epoch import PREPARED
-from benchmarks.rounds import FREE, OURS, PEAK, THREADS_AVX2, Contestant
+from benchmarks.rounds import FREE, OURS, PEAK, THREADS_AVX2
 from fmnist.pipeline.recipe_size import size
 from fmnist.stage import command, contract, parameters, yaml_file
 from fmnist.train.recipe import CNN, Recipe

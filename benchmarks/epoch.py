@@ -13,8 +13,9 @@ import itertools
 from pathlib import Path
 
 from benchmarks import results, rounds
+from benchmarks.contestant_process import Contestant
 from benchmarks.contestants.contestant import Task
-from benchmarks.rounds import FREE, OURS, PEAK, THREADS, THREADS_AVX2, Contestant
+from benchmarks.rounds import FREE, OURS, PEAK, THREADS, THREADS_AVX2
 from fmnist.stage import command, contract, parameters, yaml_file
 
 EPOCHS, IMAGES, PREPARED = 4, 55_000, Path("data/prepared")

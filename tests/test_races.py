@@ -11,10 +11,11 @@ import pytest
 from projects import RECIPES, ROOT
 from tiny_data import tiny
 
-from benchmarks import convolutions, epoch, results, rounds
+from benchmarks import contestant_process, convolutions, epoch, results, rounds
+from benchmarks.contestant_process import Contestant
 from benchmarks.contestants import peak
 from benchmarks.contestants.contestant import Task
-from benchmarks.rounds import Contestant, Record
+from benchmarks.rounds import Record
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_contestants_of_this_environment_learn_the_same(task, monkeypatch, capsy
 
 def reported_by(contestant, task):
     """Run a contestant in its own process; return its report."""
-    if contestant.peer and not (rounds.PEERS / contestant.peer).exists():
+    if contestant.peer and not (contestant_process.PEERS / contestant.peer).exists():
         pytest.skip(f"{contestant.peer} is not installed; `make peers` does it")
     # One thread: several of PyTorch's wait for each other, which takes minutes on a busy machine.
     return contestant.run(dataclasses.replace(task, recipe=task.recipe | {"threads": 1}))
@@ -73,7 +74,7 @@ def test_every_contestant_of_the_convolutional_recipes_learns(task, name):
 def test_a_peer_that_is_not_installed_is_left_out_with_a_message(
     task, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(rounds, "PEERS", tmp_path)
+    monkeypatch.setattr(contestant_process, "PEERS", tmp_path)
     contestants = {name: epoch.CONTESTANTS[name] for name in ("JAX, jitted scan", epoch.PEAK)}
     short = dataclasses.replace(task, recipe=task.recipe | {"epochs": 2})
     assert list(rounds.race(contestants, short, rounds=1)) == [epoch.PEAK]
