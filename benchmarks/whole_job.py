@@ -1,7 +1,7 @@
 """Time the whole job: `dvc repro` from scratch, against the same steps in a notebook.
 
-Ours runs in a clean clone of HEAD with an empty cache, without the metrics and plots that Git has:
-with them, DVC would skip the stage plot. Both find the raw files on this machine. The notebook
+Ours runs in a clean clone of HEAD with an empty cache, without the results that Git has: with them,
+DVC would skip the stages check and plot. Both find the raw files on this machine. The notebook
 (`benchmarks.notebook`) is one process, checks no file and keeps only its network and two pictures.
 Each round begins with bare starts of the programs, which also bring the packages into memory for
 what follows.
@@ -71,6 +71,7 @@ def run_round() -> Round:
         checkout = Checkout.create(folder / "clone", "HEAD")
         for results_in_git in ("metrics", "plots"):
             shutil.rmtree(checkout.folder / results_in_git, ignore_errors=True)
+        (checkout.folder / "dvc.lock").unlink(missing_ok=True)
         python = folder / "programs" / "python"
         python.parent.mkdir()
         python.write_text(PYTHON)
