@@ -19,22 +19,26 @@ def save(figure: Figure, name: str) -> None:
 def bars(groups: list[list[tuple[str, Mapping[str, float]]]], title: str, label: str) -> Figure:
     """Draw summaries as bars: the median, with a line from the lowest to the highest value.
 
+    A line ends at 1.25 times the longest bar, so that one slow run does not shrink all bars.
+
     Args:
         groups: names and summaries, in up to three groups: orange, blue and grey, from top to
             bottom. An indented name is a part of the one above it, and is paler.
     """
     colours = (ORANGE, BLUE, GREY)
     rows = [(*row, colour) for group, colour in zip(groups, colours, strict=False) for row in group]
+    limit = 1.25 * max(of["median"] for _, of, _ in rows)
     canvas.apply_style()
     figure = Figure(figsize=(9, 1 + 0.28 * len(rows)))
     axes = figure.subplots()
     for y, (name, of, colour) in enumerate(rows):
         is_part = name.startswith(" ")
         axes.barh(y, of["median"], color=colour, alpha=0.45 if is_part else 1)
-        axes.plot([of["min"], of["max"]], [y, y], color="black", lw=1.5)
+        end = min(of["max"], limit)
+        axes.plot([of["min"], end], [y, y], color="black", lw=1.5)
         axes.annotate(
             f"{of['median']:.1f}" if of["median"] >= 0.95 else f"{of['median']:.2f}",
-            (of["max"], y),
+            (end, y),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
@@ -47,7 +51,8 @@ def bars(groups: list[list[tuple[str, Mapping[str, float]]]], title: str, label:
     axes.invert_yaxis()
     axes.margins(x=0.09, y=0.02)
     axes.grid(visible=False, axis="y")
-    axes.set(title=title, xlabel=label)
+    axes.set_xlabel(label)
+    figure.suptitle(title)
     return figure
 
 

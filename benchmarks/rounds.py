@@ -134,5 +134,6 @@ def report(name: str, task: str, records: Mapping[str, Record], ours: str) -> di
         print(f"error: {contestant} did not learn what {ours} did")
 
     title = f"{task}\n(medians of {len(records[ours].seconds)} epochs; lines: least and most)"
-    charts.save(charts.bars([others, own, limits], title, "Seconds"), name)
+    slowest_first = [sorted(g, key=lambda bar: -bar[1]["median"]) for g in (others, own, limits)]
+    charts.save(charts.bars(slowest_first, title, "Seconds"), name)
     return found
